@@ -1,0 +1,79 @@
+"""Checkpoints from which a killed run resumes exactly."""
+
+import json
+import os
+
+import keras
+
+from keras_gans import checks, files
+from keras_gans.engine.batches import count
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves the whole state after each epoch and takes it up again when `fit` starts.
+
+    One file, `folder/latest.weights.h5`, holds weights, optimisers, averages, seeds and the number of epochs
+    done; it is replaced atomically, so that a run killed at any moment resumes from the last whole epoch and
+    goes on as if it had never stopped. (`keras.callbacks.BackupAndRestore` works too; it writes the epoch into
+    a second file, so that a kill between the two files repeats one epoch.)
+
+    Args:
+        folder: Where the checkpoint goes; created if needed.
+        every: Epochs between two checkpoints.
+    """
+
+    FILE = "latest.weights.h5"
+
+    def __init__(self, folder, every=1):
+        super().__init__()
+        self.folder = checks.writable_folder("folder", folder)
+        self.every = checks.positive_integer("every", every)
+        self.path = os.path.join(self.folder, self.FILE)
+
+    def on_train_begin(self, logs=None):
+        if os.path.exists(self.path):
+            self.model.load_weights(self.path)
+            self.model._initial_epoch = count(self.model.epochs_done)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0:
+            self.model.save_weights(self.path)
+
+    def on_train_end(self, logs=None):
+        self.model.save_weights(self.path)
+
+
+class History(keras.callbacks.Callback):
+    """Writes the logs of every epoch to a CSV file that stays right when a run is killed and resumed.
+
+    Args:
+        path: The CSV file. Rows of epochs that are trained again are replaced.
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
+        rows = [old for old in self.rows() if int(old["epoch"]) < epoch + 1] + [row]
+        names = list(dict.fromkeys(name for r in rows for name in r))
+        with files.replacing(self.path, suffix=".csv") as temporary, open(temporary, "w", encoding="utf-8") as file:
+            file.write(",".join(names) + "\n")
+            for r in rows:
+                file.write(",".join(str(r.get(name, "")) for name in names) + "\n")
+
+    def rows(self):
+        """Returns the rows written so far as dicts of strings."""
+        if not os.path.exists(self.path):
+            return []
+        with open(self.path, encoding="utf-8") as file:
+            names, *lines = file.read().splitlines()
+        return [dict(zip(names.split(","), line.split(","), strict=True)) for line in lines]
+
+
+def write_json(path, value):
+    """Writes a JSON file atomically."""
+    with files.replacing(path, suffix=".json") as temporary, open(temporary, "w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2)
+        file.write("\n")

@@ -1,0 +1,178 @@
+"""Every sentence the library says about bad input: which argument, what is expected, what came.
+
+The functions return the accepted value, so that a constructor can write
+`self.critic_steps = checks.positive_integer("critic_steps", critic_steps)`.
+This module imports nothing else of the package.
+"""
+
+import difflib
+import numbers
+import os
+import tempfile
+
+
+def received(**arguments):
+    """Returns "Received: name=value (type)." for the end of an error sentence."""
+    listed = ", ".join(f"{name}={value!r} ({type(value).__name__})" for name, value in arguments.items())
+    return f"Received: {listed}."
+
+
+def nearest(name, options):
+    """Returns "Did you mean 'x'? " or "" for a misspelt `name` among `options`."""
+    matches = difflib.get_close_matches(str(name).lower(), [str(o) for o in options], n=1, cutoff=0.5)
+    return f"Did you mean {matches[0]!r}? " if matches else ""
+
+
+def one_of(argument, value, options):
+    """Returns `value` if it is among `options`; the error suggests the nearest one."""
+    options = list(options)
+    if isinstance(value, (str, type(None), numbers.Number)) and value in options:
+        return value
+    known = ", ".join(repr(o) for o in options)
+    raise ValueError(f"`{argument}` must be one of {known}. {nearest(value, options)}{received(**{argument: value})}")
+
+
+def positive_integer(argument, value, minimum=1):
+    """Returns `value` as an int of at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"`{argument}` must be an integer. {received(**{argument: value})}")
+    if value < minimum:
+        kind = "a positive integer" if minimum == 1 else f"an integer of at least {minimum}"
+        raise ValueError(f"`{argument}` must be {kind}. {received(**{argument: value})}")
+    return int(value)
+
+
+def number(argument, value, minimum=None, maximum=None, above=None, below=None):
+    """Returns `value` as a float in [minimum, maximum] and (above, below), where given."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"`{argument}` must be a number. {received(**{argument: value})}")
+    bounds = [
+        (minimum, lambda b: value >= b, "at least"),
+        (maximum, lambda b: value <= b, "at most"),
+        (above, lambda b: value > b, "greater than"),
+        (below, lambda b: value < b, "less than"),
+    ]
+    words = " and ".join(f"{word} {bound:g}" for bound, _, word in bounds if bound is not None)
+    if value != value or not all(holds(bound) for bound, holds, _ in bounds if bound is not None):
+        raise ValueError(f"`{argument}` must be a number {words}. {received(**{argument: value})}".replace("  ", " "))
+    return float(value)
+
+
+def same_shape(**tensors):
+    """Refuses tensors of different shapes: (n,) minus (n, 1) would silently be (n, n). Unknown sizes fit any."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    ranks = {len(shape) for shape in shapes.values()}
+    if len(ranks) > 1 or any(len({*sizes} - {None}) > 1 for sizes in zip(*shapes.values(), strict=True)):
+        listed = ", ".join(f"{name}.shape={shape}" for name, shape in shapes.items())
+        raise ValueError(f"The tensors must have one and the same shape. Received: {listed}.")
+
+
+def image_shape(value):
+    """Returns `value` as (height, width, channels): three positive integers, channels 1 or 3."""
+    if not isinstance(value, (tuple, list)) or len(value) != 3:
+        raise ValueError(
+            f"`image_shape` must be (height, width, channels), for example (32, 32, 3). {received(image_shape=value)}"
+        )
+    height, width, channels = (positive_integer("image_shape", side) for side in value)
+    if channels not in (1, 3):
+        raise ValueError(f"`image_shape` must end in 1 (gray) or 3 (RGB) channels. {received(image_shape=value)}")
+    return height, width, channels
+
+
+def writable_folder(argument, path):
+    """Creates the folder `path` where needed and proves that a file can be written in it."""
+    try:
+        os.makedirs(path, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"`{argument}` must be a folder that can be written. Received: {argument}={os.fspath(path)!r} "
+            f"({error.strerror or error})."
+        ) from error
+    return os.fspath(path)
+
+
+def images(argument, value, shape):
+    """Refuses data that a model for images (or points) of shape `shape` cannot train on.
+
+    Accepts uint8 0..255 or floats in [-1, 1] of shape (n, *shape); points (`shape` of length 1) may have any range.
+
+    Args:
+        argument: Name to use in the sentence.
+        value: NumPy array.
+        shape: Tuple, the shape of one image as the networks have it.
+    """
+    expected = "(n, " + ", ".join(str(side) for side in shape) + ")"
+    if tuple(value.shape[1:]) != tuple(shape) or value.ndim != len(shape) + 1:
+        raise ValueError(
+            f"`{argument}` must have shape {expected}, as the networks of the model do. "
+            f"{_shape_hint(value.shape, shape)}Received: {argument}.shape={tuple(value.shape)}."
+        )
+    if len(value) == 0:
+        raise ValueError(f"`{argument}` must hold at least one sample. Received: {argument}.shape={value.shape}.")
+    if value.dtype == "uint8" and len(shape) == 3:
+        return
+    if value.dtype.kind != "f" and value.dtype.name != "bfloat16":
+        raise TypeError(
+            f"`{argument}` must be uint8 (0..255) or float (-1..1). Received: {argument}.dtype={value.dtype.name}."
+        )
+    low, high = float(value.min()), float(value.max())
+    came = f"Received: floats from {low:g} to {high:g}."
+    if not (abs(low) < float("inf") and abs(high) < float("inf")):  # NaN compares false
+        raise ValueError(f"`{argument}` must be finite. {came}")
+    if len(shape) != 3:
+        return
+    if low < -1 or high > 1:
+        raise ValueError(
+            f"`{argument}` must be uint8 in 0..255 or floats in [-1, 1]. {came} "
+            "If the values are 0..255, pass images.astype('uint8')."
+        )
+    if low >= 0 and high > low:
+        raise ValueError(
+            f"`{argument}` looks like floats in 0..1, where floats must span [-1, 1]. {came} "
+            "Pass `images * 2 - 1`, or the uint8 images themselves."
+        )
+
+
+def _shape_hint(came, shape):
+    if len(came) == len(shape) and len(shape) == 3 and tuple(came[1:]) == tuple(shape[:2]) and shape[2] == 1:
+        return "Add the channel axis: images[..., None]. "
+    if len(came) == 4 and tuple(came[2:]) == tuple(shape[:2]) and came[1] == shape[2]:
+        return "Move the channels last: images.transpose(0, 2, 3, 1). "
+    if len(came) == 4 and len(shape) == 3 and came[1:3] == tuple(shape[:2]):
+        return f"The model was built for {shape[2]} channel{'s' * (shape[2] > 1)}. "
+    return ""
+
+
+def labels(value, count, num_classes):
+    """Returns integer class labels as an int32 array of shape (count,), each in 0..num_classes-1."""
+    if num_classes == 0:
+        raise ValueError(
+            "`labels` were given to an unconditional model (num_classes=0). Build the model with "
+            "num_classes=<number of classes> to use them, or leave them out."
+        )
+    if value is None:
+        raise ValueError(f"`labels` are missing: the model is conditional (num_classes={num_classes}).")
+    if value.ndim == 2 and value.shape[1] == 1:
+        value = value[:, 0]
+    if value.shape != (count,):
+        raise ValueError(f"`labels` must have shape ({count},), one per image. Received: labels.shape={value.shape}.")
+    if value.dtype.kind not in "iu":
+        raise TypeError(f"`labels` must be integers. Received: labels.dtype={value.dtype.name}.")
+    outside = (value < 0) | (value >= num_classes)
+    if outside.any():
+        first = int(outside.argmax())
+        raise ValueError(
+            f"`labels` must be in 0..{num_classes - 1} (num_classes={num_classes}). "
+            f"Received: labels[{first}]={int(value[first])}."
+        )
+    return value.astype("int32")
+
+
+def no_unknown(what, unknown, known, advice=""):
+    """Refuses arguments that do not exist, suggesting the nearest that do."""
+    if unknown:
+        name = next(iter(unknown))
+        listed = ", ".join(f"{argument}=" for argument in known)
+        raise TypeError(f"{what} has no argument `{name}`. {nearest(name, known)}{advice}It takes {listed}.")

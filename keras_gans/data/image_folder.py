@@ -1,0 +1,333 @@
+"""A folder of pictures of any size and kind, as training images of one size."""
+
+import concurrent.futures
+import contextlib
+import operator
+import os
+import sys
+import warnings
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from keras_gans import checks
+from keras_gans.data.arrays import height_and_width, resampling
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+
+# Only these decoders look at the bytes: a PostScript file named .png must not reach Ghostscript.
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+_ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102  # tags of EXIF and TIFF
+_UPRIGHT = {  # EXIF orientation -> the operation that undoes it
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_BLOCK = 256  # images handed to the threads at a time: bounds what a stop or an error has to wait for
+_SHOW_PROGRESS_FROM = 500  # images
+
+
+class ImageFolder:
+    """The images below a folder, in a fixed order, each decoded when it is asked for.
+
+    Found are the files named .png .jpg .jpeg .bmp .gif .webp .tif .tiff in any case, at any depth, through symbolic
+    links too; names that begin with a dot are passed over. They are in the order of their paths below the folder.
+
+    A picture is turned upright by its EXIF orientation, composited on white where it is transparent, reduced to 8 bit
+    (16-bit gray by its full range), converted to gray or RGB, resized and cropped. Of an animation the first frame is
+    taken. JPEG files much larger than needed are decoded at a half, a quarter or an eighth of their size, never below
+    twice `image_size`.
+
+    Args:
+        path: the folder.
+        image_size: one integer or (height, width), in pixels. Default 64.
+        channels: 3 for RGB (default), 1 for gray.
+        labels: "folders" (default) labels an image by the first folder below `path` that it lies in; None does not.
+        on_error: what a file that cannot be decoded does. "skip" (default) warns, naming the file and the reason, and
+            goes on; "raise" raises a ValueError that names both.
+        crop: if True (default) the shorter side is resized to fit and the middle is cut out; if False the whole picture
+            is squeezed into `image_size`.
+
+    Attributes:
+        paths: list of absolute paths, one per file, broken ones included: decoding is what tells.
+        classes: sorted names of the first-level folders with images, or None: no such folders, `labels=None`, or images
+            beside these folders, which have no class (a warning says so).
+        labels: int64 (n,), places in `classes`, or None.
+
+    Raises:
+        TypeError: `path` is not a path, or a size is not an integer.
+        ValueError: `path` does not exist, is not a folder or has no images; a bad value of another argument.
+
+    Example:
+        >>> folder = ImageFolder("photos", image_size=64)
+        >>> folder[0].shape, folder[0].dtype
+        ((64, 64, 3), dtype('uint8'))
+        >>> images, labels = folder.load()
+    """
+
+    def __init__(self, path, image_size=64, channels=3, labels="folders", on_error="skip", crop=True):
+        self.path = _existing_folder(path)
+        self.image_size = height_and_width("image_size", image_size)
+        self.channels = int(checks.one_of("channels", channels, (1, 3)))
+        self.on_error = checks.one_of("on_error", on_error, ("skip", "raise"))
+        self.crop = bool(crop)
+        checks.one_of("labels", labels, ("folders", None))
+
+        found = sorted(_image_files(self.path, self.on_error))
+        if not found:
+            raise ValueError(
+                f"`path` must be a folder with images ({' '.join(SUFFIXES)}). Received: path={self.path!r}, in "
+                "which, and in the folders below which, there is none."
+            )
+        self.paths = [os.path.join(self.path, *parts) for parts in found]
+        self.classes, self.labels = _class_labels(self.path, found) if labels == "folders" else (None, None)
+
+    def __len__(self):
+        """The number of files, broken ones included."""
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        """The image at `index`.
+
+        With `on_error="skip"` a broken file gives, with a warning, the next readable image of the same label in its
+        place, so that the length and the labels hold and every process gets the same image.
+
+        Args:
+            index: integer, from the end if negative.
+
+        Returns:
+            uint8 array (height, width, channels), 0 to 255.
+
+        Raises:
+            IndexError: there is no such index.
+            ValueError: the file is broken (`on_error="raise"`), or so are all files that could take its place.
+        """
+        index = range(len(self.paths))[operator.index(index)]
+        image, reason = self._decode(index)
+        if image is not None:
+            return image
+        if self.on_error == "raise":
+            raise _broken(self.paths[index], reason)
+        for other in (*range(index + 1, len(self.paths)), *range(index)):
+            if self.labels is not None and self.labels[other] != self.labels[index]:
+                continue
+            image, _ = self._decode(other)
+            if image is not None:
+                _warn(f"Skipped {self.paths[index]!r}: {reason}. {self.paths[other]!r} takes its place.")
+                return image
+        raise ValueError(
+            f"The file {self.paths[index]!r} is broken: {reason}. So are all others that could take its place."
+        )
+
+    def __repr__(self):
+        classes = "" if self.classes is None else f", {len(self.classes)} classes"
+        return f"<ImageFolder {self.path!r}: {len(self)} files{classes}>"
+
+    def load(self, progress=True):
+        """All images in one array of `n * height * width * channels` bytes, decoded in several threads.
+
+        Args:
+            progress: show a progress bar for 500 images or more, if the standard error is a terminal.
+
+        Returns:
+            `(images, labels)`: uint8 (n, height, width, channels), and int64 (n,) or None. Broken files are left out of
+            both (`on_error="skip"`).
+
+        Raises:
+            ValueError: the array would not fit in the memory that is free; a file is broken (`on_error="raise"`); all
+                files are broken.
+        """
+        shape = (len(self.paths), *self.image_size, self.channels)
+        _check_memory(shape)
+        images = np.empty(shape, np.uint8)
+        kept, first_reason = [], None
+        threads = min(8, os.cpu_count() or 1)
+        with concurrent.futures.ThreadPoolExecutor(threads) as pool, _progress(progress, len(images)) as advance:
+            for start in range(0, len(images), _BLOCK):
+                block = range(start, min(start + _BLOCK, len(images)))
+                for index, (image, reason) in zip(block, pool.map(self._decode, block), strict=True):
+                    advance()
+                    if image is not None:
+                        images[len(kept)] = image
+                        kept.append(index)
+                    elif self.on_error == "raise":
+                        raise _broken(self.paths[index], reason)
+                    else:
+                        first_reason = first_reason or reason
+                        _warn(f"Skipped {self.paths[index]!r}: {reason}.")
+        if not kept:
+            raise ValueError(
+                f"None of the {len(self)} image files in {self.path!r} can be read. The first is {self.paths[0]!r}: "
+                f"{first_reason}."
+            )
+        return images[: len(kept)], None if self.labels is None else self.labels[kept]
+
+    def _decode(self, index):
+        """(image, None), or (None, the reason why the file cannot be decoded)."""
+        try:
+            return _decoded(self.paths[index], self.image_size, self.channels, self.crop), None
+        except UnidentifiedImageError:
+            return None, "it is not an image in a known format"
+        except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
+            words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            return None, (words or type(error).__name__).rstrip(".")
+
+
+def _decoded(path, image_size, channels, crop):
+    """The picture at `path` as a uint8 array (height, width, channels)."""
+    height, width = image_size
+    if os.path.getsize(path) == 0:
+        raise ValueError("the file is empty")
+    with Image.open(path, formats=_FORMATS) as picture:
+        enough = 2 * max(height, width)  # square, for the picture may lie on its side
+        picture.draft(None, (enough, enough))  # JPEG only
+        picture.load()
+        # After `load`: a TIFF is upright by then, and its tag is gone.
+        orientation = picture.getexif().get(_ORIENTATION)
+        flat = _flat(picture, "L" if channels == 1 else "RGB")
+    if orientation in _UPRIGHT:
+        flat = flat.transpose(_UPRIGHT[orientation])
+    box = _middle(flat.size, width, height) if crop else (0, 0, *flat.size)
+    resample = resampling((box[3] - box[1], box[2] - box[0]), image_size)
+    return np.asarray(flat.resize((width, height), resample, box=box)).reshape(height, width, channels)
+
+
+def _middle(size, width, height):
+    """The largest box of the shape `width`:`height` in the middle of `size`: (left, top, right, bottom)."""
+    # Multiplied first, then divided: a picture of that very shape gets itself as its box, with no rounding.
+    box_width, box_height = min(size[0], size[1] * width / height), min(size[1], size[0] * height / width)
+    left, top = (size[0] - box_width) / 2, (size[1] - box_height) / 2
+    return left, top, left + box_width, top + box_height
+
+
+def _flat(picture, mode):
+    """The picture without transparency, in `mode` "L" or "RGB", 8 bit."""
+    if picture.mode == "F":
+        raise ValueError("its pixels are floating-point numbers, whose range is not known")
+    if picture.mode.startswith("I"):
+        return _eight_bit(picture).convert(mode)
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return picture.convert(mode)
+
+
+def _eight_bit(picture):
+    """A 16-bit gray picture in 8 bit: 0..65535 (0..4095 in a 12-bit TIFF) to 0..255, rounded.
+
+    Pillow's own conversion clips at 255, which turns most of such a picture white.
+    """
+    bits = getattr(picture, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0]
+    top = 4095 if bits == 12 else 65535
+    values = np.asarray(picture).astype(np.int64)
+    if values.min() < 0 or values.max() > top:
+        raise ValueError(f"its pixels are {values.min()} to {values.max()}, not in 0 to {top}")
+    return Image.fromarray(((values * 255 + top // 2) // top).astype(np.uint8))
+
+
+def _existing_folder(path):
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"`path` must be the path of a folder. {checks.received(path=path)}")
+    given = os.fspath(path)
+    folder = os.path.abspath(os.path.expanduser(given))
+    if not given or not os.path.isdir(folder):
+        state = "is a file" if os.path.isfile(folder) else "does not exist"
+        raise ValueError(f"`path` must be an existing folder. Received: path={given!r}, which {state}.")
+    return folder
+
+
+def _image_files(folder, on_error, below=(), above=()):
+    """Yields the image files under `folder`, each as the tuple of names that leads to it.
+
+    Args:
+        folder: where to look.
+        on_error: "skip" or "raise", for folders that cannot be read.
+        below: the names that lead to `folder`.
+        above: (device, inode) of the folders around it: a link to one of them is a loop, and is not followed.
+    """
+    try:
+        status = os.stat(folder)
+        names = os.listdir(folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if on_error == "raise":
+            raise ValueError(f"The folder {folder!r} cannot be read: {reason}.") from error
+        _warn(f"Skipped the folder {folder!r}: {reason}.")
+        return
+    if (status.st_dev, status.st_ino) in above:
+        return
+    above = (*above, (status.st_dev, status.st_ino))
+    for name in names:
+        path = os.path.join(folder, name)
+        if name.startswith("."):
+            continue
+        if os.path.isdir(path):
+            yield from _image_files(path, on_error, (*below, name), above)
+        # A link to nothing is kept, so that it is reported; pipes and sockets are no files.
+        elif name.lower().endswith(SUFFIXES) and (os.path.isfile(path) or not os.path.exists(path)):
+            yield (*below, name)
+
+
+def _class_labels(folder, found):
+    """(sorted names of the first-level folders, int64 (n,) places in it), or (None, None)."""
+    loose = sum(len(parts) == 1 for parts in found)
+    if loose == len(found):
+        return None, None
+    if loose:
+        _warn(
+            f"{loose} of the {len(found)} images lie in {folder!r} itself, beside its folders, and have no class: the "
+            "images get no labels. Give labels=None if none are wanted."
+        )
+        return None, None
+    classes = sorted({parts[0] for parts in found})
+    place = {name: label for label, name in enumerate(classes)}
+    return classes, np.array([place[parts[0]] for parts in found], np.int64)
+
+
+def _check_memory(shape):
+    needed, free = int(np.prod(shape, dtype=object)), _free_memory()
+    if free is not None and needed > free:
+        raise ValueError(
+            f"The {shape[0]} images of shape {shape[1:]} need {needed / 2**30:.1f} GiB as one array, and "
+            f"{free / 2**30:.1f} GiB of memory are free. Choose a smaller `image_size`, or read the images one by "
+            "one, as `folder[i]`."
+        )
+
+
+def _free_memory():
+    """Bytes of memory that can still be had, by Linux's own estimate and the container's limit; None if unknown."""
+    free = []
+    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/meminfo") as file:
+        free += [int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable")]
+    with contextlib.suppress(OSError, ValueError), open("/sys/fs/cgroup/memory.max") as file:
+        free.append(int(file.read()))  # "max", no limit, is no integer
+    return min(free, default=None)
+
+
+@contextlib.contextmanager
+def _progress(wanted, total):
+    """Gives a function to call after every image."""
+    if not (wanted and total >= _SHOW_PROGRESS_FROM and sys.stderr.isatty()):
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading images", total=total)
+        yield lambda: bar.advance(task)
+
+
+def _broken(path, reason):
+    return ValueError(f"The file {path!r} is broken: {reason}.")
+
+
+def _warn(sentence):
+    warnings.warn(sentence, stacklevel=3)

@@ -1,0 +1,29 @@
+"""The only part of the package that knows the backend: gradients, updates, the base models.
+
+`value_and_gradients`, `input_gradients` and `value_and_pullback` behave the same on TensorFlow, JAX and
+PyTorch; everything else in the package is written with `keras.ops` and these.
+"""
+
+from keras_gans.engine.averaging import WeightAverage
+from keras_gans.engine.gradients import (
+    descend,
+    input_gradients,
+    mean,
+    value_and_gradients,
+    value_and_pullback,
+)
+from keras_gans.engine.model import AdversarialModel, GenerativeModel, given
+from keras_gans.engine.optimizers import PlayerOptimizers
+
+__all__ = [
+    "AdversarialModel",
+    "GenerativeModel",
+    "PlayerOptimizers",
+    "WeightAverage",
+    "descend",
+    "given",
+    "input_gradients",
+    "mean",
+    "value_and_gradients",
+    "value_and_pullback",
+]

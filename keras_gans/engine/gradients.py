@@ -1,0 +1,92 @@
+"""Gradients with respect to variables and to inputs, and one optimiser step of one player."""
+
+import contextlib
+
+import keras
+from keras import ops
+
+from keras_gans.engine.backend import module as backend
+
+
+def _loss_and_extras(result):
+    return result if isinstance(result, tuple) else (result, {})
+
+
+def value_and_gradients(loss_fn, variables, scale_loss=lambda loss: loss):
+    """Differentiates a loss with respect to variables.
+
+    Args:
+        loss_fn: Callable without arguments that returns a scalar loss, or `(loss, extras)` with a dict of
+            tensors. What it writes into variables (batch statistics, seeds) is kept on every backend.
+        variables: List of `keras.Variable`.
+        scale_loss: Callable applied to the loss before it is differentiated (loss scaling).
+
+    Returns:
+        `(loss, extras, gradients)`: the unscaled loss, `extras` (`{}` if none) and the gradients of the
+        scaled loss, one per variable, zeros where the loss does not depend on it. Inside `tf.distribute`
+        the gradients are divided by the number of replicas, since optimisers add them up.
+    """
+    return backend.value_and_gradients(lambda: _loss_and_extras(loss_fn()), list(variables), scale_loss)
+
+
+def input_gradients(fn, inputs):
+    """Returns the gradient of `sum(fn(inputs))` with respect to `inputs`, itself differentiable.
+
+    For a `fn` that treats samples independently this is the per-sample gradient, shape as `inputs`.
+    It may stand inside a loss given to `value_and_gradients` (gradient penalties).
+    """
+    return backend.input_gradients(fn, inputs)
+
+
+def value_and_pullback(fn, inputs, variables=()):
+    """Returns `(outputs, pullback)` of one forward pass whose gradients can be asked for several times.
+
+    `pullback(cotangents)` takes a tensor of the shape of `outputs` and returns `(input_gradients,
+    variable_gradients)`: the vector-Jacobian products with respect to `inputs` (one tensor, treated as a
+    leaf) and to the list `variables`.
+    """
+    return backend.value_and_pullback(fn, inputs, list(variables))
+
+
+def mean(values):
+    """Returns the float32 mean of all entries over the global batch, all replicas of `tf.distribute` included."""
+    return backend.mean(values)
+
+
+@contextlib.contextmanager
+def _preserved(networks):
+    """Undoes what happens inside to the statistics (batch norm, spectral norm) of `networks`; seeds move on."""
+    variables = [v for n in networks for v in n.non_trainable_variables if keras.backend.is_float_dtype(v.dtype)]
+    before = [backend.read(variable) for variable in variables]
+    yield
+    for variable, value in zip(variables, before, strict=True):
+        variable.assign(value)
+
+
+def descend(loss_fn, model, player):
+    """Takes one optimiser step of one player and changes nothing of any other network.
+
+    Args:
+        loss_fn: As for `value_and_gradients`.
+        model: The model whose attribute `player` is the network that moves.
+        player: Name of the network, for example `"discriminator"`.
+
+    Returns:
+        What `loss_fn` returned: the loss, or `(loss, extras)`. Weight regularisers of the network are
+        part of the loss.
+    """
+    network, optimizer = getattr(model, player), model.optimizer.of(player)
+    variables = network.trainable_variables
+
+    def regularised():
+        loss, extras = _loss_and_extras(loss_fn())
+        for variable in variables:
+            if variable.regularizer is not None:
+                loss = loss + variable.regularizer(variable)
+        return ops.cast(loss, "float32"), extras
+
+    others = [getattr(model, name) for name in model.players if name != player]
+    with _preserved(others):
+        loss, extras, gradients = value_and_gradients(regularised, variables, optimizer.scale_loss)
+    backend.apply_gradients(optimizer, gradients, variables)
+    return (loss, extras) if extras else loss

@@ -1,0 +1,160 @@
+"""Gradients, updates and compiled calls on JAX.
+
+A Keras layer reads and writes variables; JAX differentiates and compiles pure functions. The bridge
+is `keras.StatelessScope`: inside it a read gives the mapped value and a write goes into the mapping.
+Every function here opens a scope that starts as a copy of the scope around it, and hands the writes
+made inside (batch statistics, seeds) back to that outer scope, or to the variables when there is none.
+"""
+
+import jax
+import keras
+from jax import numpy as jnp
+from keras import ops
+from keras.src.backend.common.stateless_scope import get_stateless_scope
+
+
+class _Scope(keras.StatelessScope):
+    """A StatelessScope that begins with the values of the scope around it and remembers who was written."""
+
+    def __init__(self, variables=(), values=()):
+        super().__init__(state_mapping=list(zip(variables, values, strict=True)))
+        outer = get_stateless_scope()
+        if outer is not None:
+            self.state_mapping = {**outer.state_mapping, **self.state_mapping}
+        self.written = {}
+
+    def add_update(self, update):
+        super().add_update(update)
+        self.written[id(update[0])] = update[0]
+
+    def writes(self):
+        """Returns the written variables and, in the same order, their values."""
+        variables = list(self.written.values())
+        return variables, [self.state_mapping[id(variable)] for variable in variables]
+
+
+def _pure(fn, holder, variables=()):
+    """Returns `f(values, *arguments) -> (fn's result, written values)`; `holder` receives who was written."""
+
+    def f(values, *arguments):
+        with _Scope(variables, values) as scope:
+            result = fn(*arguments)
+        holder[:], written = scope.writes()
+        return result, written
+
+    return f
+
+
+def _write(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def value_and_gradients(loss_fn, variables, scale_loss):
+    holder = []
+
+    def objective():
+        loss, extras = loss_fn()
+        return scale_loss(loss), (loss, extras)
+
+    pure = _pure(objective, holder, variables)
+
+    def scalar(values):
+        (scaled, results), written = pure(values)
+        return scaled, (results, written)
+
+    values = [variable.value for variable in variables]
+    gradients, ((loss, extras), written) = jax.grad(scalar, has_aux=True)(values)
+    _write(holder, written)
+    return loss, extras, gradients
+
+
+def input_gradients(fn, inputs):
+    holder = []
+    pure = _pure(fn, holder)
+
+    def total(inputs):
+        outputs, written = pure((), inputs)
+        return jnp.sum(outputs), written
+
+    gradients, written = jax.grad(total, has_aux=True)(jnp.asarray(inputs))
+    _write(holder, written)
+    return gradients
+
+
+def value_and_pullback(fn, inputs, variables):
+    holder = []
+    values = [variable.value for variable in variables]
+    outputs, backward, written = jax.vjp(
+        lambda inputs, values: _pure(fn, holder, variables)(values, inputs), jnp.asarray(inputs), values, has_aux=True
+    )
+    _write(holder, written)
+    return outputs, lambda cotangents: backward(jnp.asarray(cotangents, outputs.dtype))
+
+
+def apply_gradients(optimizer, gradients, variables):
+    state, values = [v.value for v in optimizer.variables], [v.value for v in variables]
+    values, state = optimizer.stateless_apply(state, gradients, values)
+    _write(variables, values)
+    _write(optimizer.variables, state)
+
+
+def read(variable):
+    return variable.value
+
+
+def mean(values):
+    return ops.mean(ops.cast(values, "float32"))  # arrays are global under keras.distribution: so is their mean
+
+
+def replica_seed(seed):
+    return seed
+
+
+def compiled(model, fn):
+    @jax.jit
+    def run(values, arguments):
+        with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
+            return fn(*arguments)
+
+    return lambda *arguments: run([variable.value for variable in model.variables], arguments)
+
+
+def sync(model):
+    """Puts the values of the running step back into the variables (they are donated to the step)."""
+    model.jax_state_sync()
+
+
+class BackendTrainer:
+    """Turns the stateful `train_step(data)` and `test_step(data)` into the `(state, data)` of Keras's JAX trainer."""
+
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            groups = [
+                self.trainable_variables,
+                self.non_trainable_variables,
+                self.optimizer.variables,
+                self.metrics_variables,
+            ]
+            self.train_function = self._step_function(self.train_step, groups, (0, 1, 2, 3))
+
+    def make_test_function(self, force=False):
+        if self.test_function is None or force:
+            groups = [self.trainable_variables, self.non_trainable_variables, self.metrics_variables]
+            self.test_function = self._step_function(self.test_step, groups, (0, 1, 3))
+
+    def _step_function(self, step, groups, shardings):
+        def stateless_step(state, data):
+            variables = [variable for group in groups for variable in group]
+            values = [value for group in state for value in group]
+            with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
+                logs = step(data)
+            return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
+
+        if self.jit_compile and not self.run_eagerly:
+            out_shardings = None
+            if keras.distribution.distribution() is not None:
+                specs = self._get_state_sharding_spec()
+                out_shardings = (None, tuple(specs[i] for i in shardings))
+            stateless_step = jax.jit(stateless_step, donate_argnums=0, out_shardings=out_shardings)
+        return self._make_function(stateless_step)

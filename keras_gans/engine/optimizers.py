@@ -1,0 +1,131 @@
+"""One `keras.optimizers.Optimizer` over the optimisers of all players.
+
+`model.optimizer` is what stock callbacks, checkpoints and the JAX trainer look at. This object shows them
+every player's optimiser (`optimizers`, as `keras.optimizers.MultiOptimizer` does) and all of their state
+(`variables`), and it applies gradients by the identity of the variables, so that one player can move alone.
+"""
+
+import keras
+from keras.optimizers import LossScaleOptimizer
+
+from keras_gans import checks
+
+
+def player_optimizer(argument, optimizer, network):
+    """Returns a built optimiser for one network, with loss scaling where the network computes in float16.
+
+    Args:
+        argument: Name of the argument, for the error sentences.
+        optimizer: A `keras.optimizers.Optimizer`, its name (`"adam"`) or its config.
+        network: The network whose trainable variables it moves.
+    """
+    try:
+        optimizer = keras.optimizers.get(optimizer)
+    except (ValueError, TypeError) as error:
+        came = checks.received(**{argument: optimizer})
+        raise ValueError(f"`{argument}` must be a Keras optimizer, its name or its config. {came}") from error
+    inner = optimizer.inner_optimizer if isinstance(optimizer, LossScaleOptimizer) else optimizer
+    if inner.use_ema:
+        raise ValueError(
+            f"`{argument}` must not have use_ema=True: Keras would overwrite the trained weights with the average "
+            "at the end of fit. Use keras_gans.callbacks.WeightMovingAverage(decay=...), which keeps both."
+        )
+    if inner.built and {id(v) for v in inner._trainable_variables} != {id(v) for v in network.trainable_variables}:
+        raise ValueError(
+            f"`{argument}` already belongs to other variables; give each player and each model an optimizer of its own."
+        )
+    halves = any(getattr(layer, "compute_dtype", None) == "float16" for layer in network._flatten_layers())
+    if halves and not isinstance(optimizer, LossScaleOptimizer):
+        optimizer = LossScaleOptimizer(optimizer, name="loss_scale")
+    if not optimizer.built:
+        optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+@keras.saving.register_keras_serializable("keras_gans")
+class PlayerOptimizers(keras.optimizers.Optimizer):
+    """The optimisers of all players as one.
+
+    Args:
+        players: Dict from a player's name (`"generator"`) to its built optimiser.
+    """
+
+    def __init__(self, players, name="players"):
+        super().__init__(learning_rate=0.0, name=name)
+        shared = len({id(optimizer) for optimizer in players.values()}) < len(players)
+        if shared:
+            raise ValueError("Each player needs an optimizer of its own. Received one optimizer for several players.")
+        self.players = list(players)
+        for player, optimizer in players.items():
+            optimizer.name = player  # stock callbacks log `learning_rate_<name>`
+            setattr(self, f"{player}_optimizer", optimizer)
+        self.built = True
+
+    def of(self, player):
+        """Returns the optimiser of the player called `player`."""
+        return getattr(self, f"{player}_optimizer")
+
+    @property
+    def optimizers(self):
+        """The players' optimisers, in the order of the players."""
+        return [self.of(player) for player in self.players]
+
+    @property
+    def variables(self):
+        return self._variables + [variable for optimizer in self.optimizers for variable in optimizer.variables]
+
+    @property
+    def learning_rate(self):
+        """The players' common learning rate; setting it sets every player's."""
+        rates = {player: float(self.of(player).learning_rate) for player in self.players}
+        if len(set(rates.values())) > 1:
+            raise AttributeError(f"The players' learning rates differ: {rates}. Read `optimizer.of(player)` instead.")
+        return next(iter(rates.values()))
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        for optimizer in self.optimizers:
+            optimizer.learning_rate = value
+
+    def build(self, variables):
+        """Does nothing: each player's optimiser was built on its own network."""
+
+    def apply(self, grads, trainable_variables=None):
+        """Applies each gradient with the optimiser that owns the variable; players without gradients stay."""
+        if trainable_variables is None:
+            trainable_variables = [v for optimizer in self.optimizers for v in optimizer._trainable_variables]
+        for optimizer in self.optimizers:
+            owned = {id(variable) for variable in optimizer._trainable_variables}
+            pairs = [(g, v) for g, v in zip(grads, trainable_variables, strict=True) if id(v) in owned]
+            if pairs:
+                optimizer.apply(*map(list, zip(*pairs, strict=True)))
+        self._iterations.assign_add(1)
+
+    def finalize_variable_values(self, var_list):
+        """Does nothing: `use_ema` is refused, so there is no average to write over the weights."""
+
+    def set_weights(self, weights):
+        for variable, weight in zip(self.variables, weights, strict=True):
+            variable.assign(weight)
+
+    def save_own_variables(self, store):
+        for i, variable in enumerate(self._variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store):
+        for i, variable in enumerate(self._variables):
+            variable.assign(store[str(i)])
+
+    def get_config(self):
+        return {
+            "players": {player: keras.saving.serialize_keras_object(self.of(player)) for player in self.players},
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        players = {
+            player: keras.saving.deserialize_keras_object(optimizer, custom_objects=custom_objects)
+            for player, optimizer in config["players"].items()
+        }
+        return cls(players, name=config["name"])

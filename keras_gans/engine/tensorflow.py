@@ -1,0 +1,92 @@
+"""Gradients, updates and compiled calls on TensorFlow: GradientTape, and `tf.distribute` for the global batch."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+
+class BackendTrainer:
+    """The TensorFlow trainer of Keras calls `train_step(data)` as it stands."""
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing: networks and optimizers are built. Keras would refuse a batch that splits unevenly here."""
+
+
+def _replicas():
+    return tf.distribute.get_strategy().num_replicas_in_sync if tf.distribute.get_replica_context() else 1
+
+
+def value_and_gradients(loss_fn, variables, scale_loss):
+    tensors = [variable.value for variable in variables]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(tensors)
+        loss, extras = loss_fn()
+        # Optimizers sum the gradients of all replicas: a mean over replicas needs 1/replicas here.
+        objective = scale_loss(loss) / _replicas()
+    gradients = tape.gradient(objective, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return loss, extras, [tf.convert_to_tensor(gradient) for gradient in gradients]  # embeddings give IndexedSlices
+
+
+def input_gradients(fn, inputs):
+    inputs = tf.convert_to_tensor(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = fn(inputs)
+    return tape.gradient(outputs, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def value_and_pullback(fn, inputs, variables):
+    inputs = tf.convert_to_tensor(inputs)
+    tensors = [variable.value for variable in variables]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(inputs)
+        outputs = fn(inputs)
+
+    def pullback(cotangents):
+        gradients = tape.gradient(
+            outputs,
+            [inputs, *tensors],
+            output_gradients=tf.cast(cotangents, outputs.dtype),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        return gradients[0], [tf.convert_to_tensor(gradient) for gradient in gradients[1:]]
+
+    return outputs, pullback
+
+
+def apply_gradients(optimizer, gradients, variables):
+    optimizer.apply(gradients, variables)
+
+
+def read(variable):
+    return tf.identity(variable.value)
+
+
+def mean(values):
+    values = ops.cast(values, "float32")
+    if _replicas() == 1:
+        return ops.mean(values)
+    sums = [tf.reduce_sum(values), tf.cast(tf.size(values), "float32")]
+    total, count = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
+    return total / count
+
+
+def replica_seed(seed):
+    """Replicas share the seed state: the replica's number makes their draws differ."""
+    if _replicas() == 1:
+        return seed
+    replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, seed.dtype)
+    return seed + tf.stack([replica * 7919, tf.zeros_like(replica)])
+
+
+def compiled(model, fn):
+    del model
+    return tf.function(fn, reduce_retracing=True, autograph=False)
+
+
+def sync(model):
+    del model
+
+
+def seed_dtype():
+    return keras.backend.standardize_dtype("int64")

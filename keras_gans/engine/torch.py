@@ -1,0 +1,85 @@
+"""Gradients, updates and compiled calls on PyTorch: `torch.autograd.grad`, nothing left in `.grad`."""
+
+import torch
+from keras import ops
+
+
+class BackendTrainer:
+    """Nothing to change: the PyTorch trainer of Keras calls `train_step(data)` as it stands."""
+
+
+def value_and_gradients(loss_fn, variables, scale_loss):
+    with torch.enable_grad():
+        loss, extras = loss_fn()
+        objective = scale_loss(loss)
+    tensors = [variable.value for variable in variables]
+    if objective.requires_grad:
+        gradients = torch.autograd.grad(objective, tensors, allow_unused=True, materialize_grads=True)
+    else:  # a loss that depends on no variable
+        gradients = [torch.zeros_like(tensor) for tensor in tensors]
+    return loss.detach(), _detached(extras), list(gradients)
+
+
+def _detached(extras):
+    return {name: value.detach() for name, value in extras.items()}
+
+
+def input_gradients(fn, inputs):
+    with torch.enable_grad():
+        inputs = ops.convert_to_tensor(inputs)
+        inputs = inputs if inputs.requires_grad else inputs.detach().requires_grad_(True)
+        outputs = fn(inputs)
+        return torch.autograd.grad(outputs.sum(), inputs, create_graph=True, allow_unused=True, materialize_grads=True)[
+            0
+        ]
+
+
+def value_and_pullback(fn, inputs, variables):
+    with torch.enable_grad():
+        inputs = ops.convert_to_tensor(inputs).detach().requires_grad_(True)
+        outputs = fn(inputs)
+    tensors = [inputs, *(variable.value for variable in variables)]
+
+    def pullback(cotangents):
+        gradients = torch.autograd.grad(
+            outputs,
+            tensors,
+            grad_outputs=cotangents.to(outputs.dtype),
+            retain_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        return gradients[0], list(gradients[1:])
+
+    return outputs.detach(), pullback
+
+
+def apply_gradients(optimizer, gradients, variables):
+    with torch.no_grad():
+        optimizer.apply(gradients, variables)
+
+
+def read(variable):
+    return variable.value.detach().clone()
+
+
+def mean(values):
+    return ops.mean(ops.cast(values, "float32"))
+
+
+def replica_seed(seed):
+    return seed
+
+
+def compiled(model, fn):
+    del model
+
+    def run(*arguments):
+        with torch.no_grad():
+            return fn(*arguments)
+
+    return run
+
+
+def sync(model):
+    del model

@@ -1,0 +1,22 @@
+"""Keras layers with weights or state that the networks of the package are built from."""
+
+from keras_gans.layers.batch_normalization import BatchNormalization
+from keras_gans.layers.conditional import ConditionalBatchNormalization, LabelProjection, LabelScaling
+from keras_gans.layers.minibatch_std import MinibatchStandardDeviation
+from keras_gans.layers.pooling import GlobalSumPooling2D
+from keras_gans.layers.self_attention import SelfAttention
+from keras_gans.layers.self_modulation import LabelledLatents, SelfModulatedBatchNormalization
+from keras_gans.layers.spectral_normalization import SpectralNormalization
+
+__all__ = [
+    "BatchNormalization",
+    "ConditionalBatchNormalization",
+    "GlobalSumPooling2D",
+    "LabelProjection",
+    "LabelScaling",
+    "LabelledLatents",
+    "MinibatchStandardDeviation",
+    "SelfAttention",
+    "SelfModulatedBatchNormalization",
+    "SpectralNormalization",
+]

@@ -1,0 +1,18 @@
+"""Backbones that every variant can use: plain functions that return a `keras.Model`.
+
+Each module of `NETWORKS` offers `generator(image_shape, latent_dim, num_classes=0, **options)` and
+`discriminator(image_shape, units=1, num_classes=0, **options)`.
+"""
+
+from keras_gans import checks
+from keras_gans.networks import dcgan, mlp, resnet, self_mod
+
+NETWORKS = {"dcgan": dcgan, "mlp": mlp, "resnet": resnet, "self_mod": self_mod}
+
+
+def get(network):
+    """Returns the module with `generator` and `discriminator` called `network`; the error suggests the nearest name."""
+    return NETWORKS[checks.one_of("network", network, NETWORKS)]
+
+
+__all__ = ["NETWORKS", "dcgan", "get", "mlp", "resnet", "self_mod"]

@@ -1,0 +1,124 @@
+"""Fully connected networks, for small images and for points in R^d.
+
+    generator      dense(width), leaky ReLU, `depth` times -> dense -> reshape and tanh for images; linear for points
+    discriminator  flatten -> dense(width), leaky ReLU, `depth` times -> dense
+
+Labels enter both networks through an embedding that is concatenated with the input.
+"""
+
+import math
+
+import keras
+
+from keras_gans import checks
+
+
+def sample_shape(image_shape):
+    """Returns `image_shape` as (height, width, channels) or, for points, (d,)."""
+    if isinstance(image_shape, (tuple, list)) and len(image_shape) == 1:
+        return (checks.positive_integer("image_shape", image_shape[0]),)
+    if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
+        raise ValueError(
+            "`image_shape` must be (height, width, channels) for images or (d,) for points. "
+            f"{checks.received(image_shape=image_shape)}"
+        )
+    return checks.image_shape(image_shape)
+
+
+def hidden_layers(x, labels, num_classes, width, depth, activation, embedding_dim):
+    """Concatenates the embedded labels, if any, and applies `depth` dense layers."""
+    if num_classes:
+        embedded = keras.layers.Embedding(num_classes, embedding_dim, name="label_embedding")(labels)
+        x = keras.layers.Concatenate(name="with_labels")([x, embedded])
+    for index in range(depth):
+        x = keras.layers.Dense(width, kernel_initializer="he_normal", name=f"hidden_{index}")(x)
+        if activation == "leaky_relu":
+            x = keras.layers.LeakyReLU(negative_slope=0.2, name=f"activation_{index}")(x)
+        else:
+            x = keras.layers.Activation(activation, name=f"activation_{index}")(x)
+    return x
+
+
+def generator(
+    image_shape,
+    latent_dim,
+    num_classes=0,
+    *,
+    width=256,
+    depth=3,
+    activation="leaky_relu",
+    embedding_dim=32,
+    use_output_bias=True,
+):
+    """Returns a fully connected generator: latents (n, latent_dim) to images or points.
+
+    Args:
+        image_shape: (height, width, channels), for images in [-1, 1]; or (d,), for unbounded points (n, d).
+        latent_dim: positive integer.
+        num_classes: with more than 0 the model takes `[latents, labels]`, labels integers (n,).
+        width: units of each hidden layer. Default 256.
+        depth: number of hidden layers. Default 3.
+        activation: "leaky_relu" (slope 0.2, the default) or any activation Keras knows.
+        embedding_dim: length of the label embedding. Default 32.
+        use_output_bias: whether the last dense layer has a bias. Default True.
+
+    Raises:
+        ValueError, TypeError: an argument outside the ranges above.
+    """
+    shape = sample_shape(image_shape)
+    latent_dim = checks.positive_integer("latent_dim", latent_dim)
+    options = hidden_options(num_classes, width, depth, activation, embedding_dim)
+    latents = keras.Input((latent_dim,), name="latents")
+    labels = keras.Input((), dtype="int32", name="labels") if num_classes else None
+    x = hidden_layers(latents, labels, **options)
+    if len(shape) == 1:
+        outputs = keras.layers.Dense(shape[0], use_bias=use_output_bias, dtype="float32", name="to_points")(x)
+    else:
+        x = keras.layers.Dense(math.prod(shape), use_bias=use_output_bias, dtype="float32", name="to_pixels")(x)
+        x = keras.layers.Reshape(shape, dtype="float32", name="reshape")(x)
+        outputs = keras.layers.Activation("tanh", dtype="float32", name="tanh")(x)
+    return keras.Model([latents, labels] if num_classes else latents, outputs, name="generator")
+
+
+def discriminator(
+    image_shape,
+    units=1,
+    num_classes=0,
+    *,
+    width=256,
+    depth=3,
+    activation="leaky_relu",
+    embedding_dim=32,
+    use_output_bias=True,
+):
+    """Returns a fully connected discriminator: images or points to raw scores (n, units), higher = more real.
+
+    Args:
+        image_shape: (height, width, channels) or (d,).
+        units: positive integer, outputs per sample: 1 for a score, `latent_dim` for an encoder-discriminator.
+        num_classes: with more than 0 the model takes `[images, labels]`, labels integers (n,).
+        width, depth, activation, embedding_dim, use_output_bias: as for the generator.
+
+    Raises:
+        ValueError, TypeError: an argument outside the ranges above.
+    """
+    shape = sample_shape(image_shape)
+    units = checks.positive_integer("units", units)
+    options = hidden_options(num_classes, width, depth, activation, embedding_dim)
+    images = keras.Input(shape, name="images")
+    labels = keras.Input((), dtype="int32", name="labels") if num_classes else None
+    x = keras.layers.Flatten(name="flatten")(images)
+    x = hidden_layers(x, labels, **options)
+    scores = keras.layers.Dense(units, use_bias=use_output_bias, dtype="float32", name="score")(x)
+    return keras.Model([images, labels] if num_classes else images, scores, name="discriminator")
+
+
+def hidden_options(num_classes, width, depth, activation, embedding_dim):
+    """Returns the checked options of `hidden_layers`."""
+    return {
+        "num_classes": checks.positive_integer("num_classes", num_classes, minimum=0),
+        "width": checks.positive_integer("width", width),
+        "depth": checks.positive_integer("depth", depth),
+        "activation": activation,
+        "embedding_dim": checks.positive_integer("embedding_dim", embedding_dim),
+    }

@@ -1,0 +1,67 @@
+"""The variants by name: one line each."""
+
+import importlib
+import inspect
+
+from keras_gans import checks, networks
+
+VARIANTS = {
+    "gan": "variants.gan:GAN",
+    "o_gan": "variants.o_gan:OGAN",
+    "rsgan": "variants.rsgan:RSGAN",
+}
+
+
+def list_models():
+    """Returns the names of all variants, sorted."""
+    return sorted(VARIANTS)
+
+
+def get(name):
+    """Returns the class of the variant called `name`; the error of an unknown name suggests the nearest."""
+    module, _, attribute = VARIANTS[checks.one_of("name", name, list_models())].partition(":")
+    return getattr(importlib.import_module(f"keras_gans.{module}"), attribute)
+
+
+def create(name, image_shape, latent_dim=128, network="dcgan", num_classes=0, network_options=None, **knobs):
+    """Returns a variant with networks that suit it, ready for `compile`.
+
+    Args:
+        name: One of `list_models()`.
+        image_shape: (height, width, channels) with 1 or 3 channels; `(d,)` for points, with `network="mlp"`.
+        latent_dim: Length of a latent vector, default 128.
+        network: Name of the networks: `"dcgan"` or `"mlp"`.
+        num_classes: 0, or the number of classes of a conditional model.
+        network_options: Dict of options for both networks (`width=32`), or `{"generator": {...},
+            "discriminator": {...}}`; they win over what the variant prefers.
+        **knobs: Arguments of the variant (`loss=`, `critic_steps=`, ...).
+
+    Raises:
+        ValueError, TypeError: For unknown names and values that do not fit, in one sentence each.
+    """
+    variant, builders = get(name), networks.get(network)
+    known = knobs_of(variant)
+    checks.no_unknown(f"The variant {name!r}", [knob for knob in knobs if knob not in known], known)
+    latent_dim = checks.positive_integer("latent_dim", latent_dim, minimum=variant.minimum_latent_dim)
+    shared = {key: value for key, value in (network_options or {}).items() if key not in variant.networks}
+    inputs = {"generator": latent_dim, "discriminator": variant.discriminator_units(latent_dim)}
+    built = {}
+    for part, preferred in variant.network_options(**knobs).items():
+        builder = getattr(builders, part)
+        known = [p.name for p in inspect.signature(builder).parameters.values()][2:]
+        options = {**shared, **(network_options or {}).get(part, {})}
+        checks.no_unknown(f"The {part} of network {network!r}", [o for o in options if o not in known], known)
+        options = {**{key: value for key, value in preferred.items() if key in known}, **options}
+        built[part] = builder(image_shape, inputs[part], num_classes=num_classes, **options)
+    return variant(**built, latent_dim=latent_dim, num_classes=num_classes, **knobs)
+
+
+def knobs_of(variant):
+    """Returns `{argument: default}` of a variant's own knobs and of those that all variants share."""
+    knobs = {}
+    for cls in reversed(variant.__mro__):
+        if cls.__module__.startswith("keras_gans") and "__init__" in vars(cls):
+            for name, parameter in inspect.signature(cls.__init__).parameters.items():
+                if parameter.default is not inspect.Parameter.empty:
+                    knobs[name] = parameter.default
+    return {name: default for name, default in knobs.items() if name not in ("num_classes", "averages")}

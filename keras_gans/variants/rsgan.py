@@ -1,0 +1,121 @@
+"""RSGAN, the relativistic standard GAN (Jolicoeur-Martineau, 2018, arXiv:1807.00734), and its averaged forms.
+
+With C the discriminator's logit (higher = more real), x real, z ~ N(0, I), sp(t) = log(1 + exp(t)):
+
+    pairwise (RSGAN)   discriminator: E sp(C(G(z)) - C(x))        generator: E sp(C(x) - C(G(z)))
+
+and, with r = C(x) - E C(G(z)) and f = C(G(z)) - E C(x) relative to the other side's mean:
+
+    averaged (RaSGAN)         discriminator: 1/2 [E sp(-r) + E sp(f)]
+                              generator:     1/2 [E sp(r) + E sp(-f)]
+    averaged_least_squares    discriminator: 1/2 [E (r - 1)^2 + E (f + 1)^2]
+    (RaLSGAN)                 generator:     1/2 [E (r + 1)^2 + E (f - 1)^2]
+    averaged_hinge (RaHinge)  discriminator: 1/2 [E max(0, 1 - r) + E max(0, 1 + f)]
+                              generator:     1/2 [E max(0, 1 + r) + E max(0, 1 - f)]
+
+All losses are minimised and none sees a common shift of C, so that scores are comparable only within a batch.
+
+Our choices: 1. real and fake are paired by position in the batch; 2. every critic update sees fresh reals
+and fresh latents, the generator step reuses the last reals; 3. the averaged forms carry the factor 1/2 of
+the author's code, which the paper's formulas do not; 4. no gradient is stopped in the means.
+"""
+
+import keras
+from keras import ops
+
+from keras_gans import checks
+from keras_gans.engine import AdversarialModel, descend, mean
+
+FORMS = ("pairwise", "averaged", "averaged_least_squares", "averaged_hinge")
+
+
+@keras.saving.register_keras_serializable("keras_gans")
+class RSGAN(AdversarialModel):
+    """A GAN whose discriminator judges real against fake instead of each image alone.
+
+    Args:
+        generator: `keras.Model`, latents (n, latent_dim) -> images (n, h, w, c) in [-1, 1].
+        discriminator: `keras.Model`, images -> (n, 1) logits, higher = more real, no sigmoid; best without
+            a last bias, whose true gradient is zero.
+        latent_dim: Integer, length of a latent vector.
+        form: `"pairwise"` (RSGAN, default), `"averaged"` (RaSGAN), `"averaged_least_squares"` (RaLSGAN) or
+            `"averaged_hinge"` (RaHinge).
+        critic_steps: Discriminator steps per generator step, default 1.
+        num_classes: 0, or the number of classes of a conditional model.
+
+    Raises:
+        ValueError: For an unknown form (the nearest is suggested) or networks of the wrong shapes.
+
+    Example:
+        >>> model = keras_gans.create("rsgan", image_shape=(32, 32, 3), latent_dim=128)
+        >>> model.compile()
+        >>> model.fit(images, batch_size=64, epochs=20)
+
+    Reference: Jolicoeur-Martineau, 2018, arXiv:1807.00734. Default optimisers: its code's first setup, Adam with
+    learning rate 2e-4 and betas (0.5, 0.999), spectral normalisation in the discriminator.
+    """
+
+    logs = ("discriminator_loss", "generator_loss", "score_difference")
+
+    def __init__(self, generator, discriminator, latent_dim, form="pairwise", **kwargs):
+        self.form = checks.one_of("form", form, FORMS)
+        super().__init__(generator, discriminator, latent_dim, **kwargs)
+
+    def discriminator_loss(self, real_logits, fake_logits):
+        """Returns the scalar loss of the discriminator from two sets of logits (n, 1)."""
+        checks.same_shape(real_logits=real_logits, fake_logits=fake_logits)
+        if self.form == "pairwise":
+            return mean(ops.softplus(fake_logits - real_logits))
+        real, fake = real_logits - mean(fake_logits), fake_logits - mean(real_logits)
+        if self.form == "averaged":
+            return (mean(ops.softplus(-real)) + mean(ops.softplus(fake))) / 2.0
+        if self.form == "averaged_least_squares":
+            return (mean(ops.square(real - 1.0)) + mean(ops.square(fake + 1.0))) / 2.0
+        return (mean(ops.relu(1.0 - real)) + mean(ops.relu(1.0 + fake))) / 2.0
+
+    def generator_loss(self, real_logits, fake_logits):
+        """Returns the scalar loss of the generator: the same game, sides exchanged."""
+        return self.discriminator_loss(fake_logits, real_logits)
+
+    def train_step(self, data):
+        for reals, labels in self.critic_batches(data):
+            fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
+
+            def critic_objective(reals=reals, labels=labels, fakes=fakes):
+                real_logits, fake_logits = self.score(reals, labels), self.score(fakes, labels)
+                loss = self.discriminator_loss(real_logits, fake_logits)
+                return loss, {"score_difference": mean(real_logits - fake_logits)}
+
+            d_loss, differences = descend(critic_objective, self, "discriminator")
+
+        latents = self.sample_latents(ops.shape(reals)[0])
+
+        def generator_objective():
+            real_logits = ops.stop_gradient(self.score(reals, labels))
+            return self.generator_loss(real_logits, self.score(self.fake(latents, labels), labels))
+
+        g_loss = descend(generator_objective, self, "generator")
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **differences)
+
+    def test_step(self, data):
+        reals, labels = self.batch(data)
+        latents = self.sample_latents(ops.shape(reals)[0], training=False)
+        real_logits = self.score(reals, labels, training=False)
+        fake_logits = self.score(self.fake(latents, labels, training=False), labels, training=False)
+        return self.report(
+            discriminator_loss=self.discriminator_loss(real_logits, fake_logits),
+            generator_loss=self.generator_loss(real_logits, fake_logits),
+            score_difference=mean(real_logits - fake_logits),
+        )
+
+    def default_optimizers(self):
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999) for player in self.players}
+
+    @classmethod
+    def network_options(cls, **knobs):
+        """Returns the options of the networks: spectral normalisation and no last bias in the discriminator."""
+        del knobs
+        return {"generator": {}, "discriminator": {"normalization": "spectral", "use_output_bias": False}}
+
+    def get_config(self):
+        return {**super().get_config(), "form": self.form}

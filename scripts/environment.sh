@@ -1,0 +1,25 @@
+# Sourced by the other scripts: makes a virtual environment and installs into it, once per change of the package data.
+# usage: make_environment FOLDER WHAT PACKAGE...
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+PYTHON=${PYTHON:-python3}
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+
+make_environment() {
+    local folder=$1 what=$2
+    shift 2
+    local stamp
+    stamp=$(cat setup.cfg pyproject.toml <(echo "$*") | sha256sum | cut -d' ' -f1)
+    if [ "$(cat "$folder/.installed" 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    say "Installing $what into $folder (once; needs the network, one to two minutes)"
+    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+        echo "keras_gans needs Python 3.11 or newer; $PYTHON is $("$PYTHON" --version). Set PYTHON=..." >&2
+        exit 1
+    }
+    "$PYTHON" -m venv --clear "$folder"
+    "$folder/bin/python" -m pip install -qq --disable-pip-version-check "$@"
+    echo "$stamp" > "$folder/.installed"
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs keras_gans with its test tools into .venv-test and runs the linters and the tests.
+# usage: scripts/test.sh [--all-backends] [arguments of pytest]
+#   --all-backends   also on JAX and on PyTorch, each in an environment of its own without TensorFlow
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+all=false
+if [ "${1:-}" = --all-backends ]; then all=true; shift; fi
+export TF_CPP_MIN_LOG_LEVEL=3 PYTHONHASHSEED=0
+
+# The package without TensorFlow: its other requirements, then a backend, then the package itself.
+requirements() {
+    "$1" - <<'PYTHON'
+import configparser
+parser = configparser.ConfigParser(interpolation=None)
+parser.read("setup.cfg")
+lines = parser["options"]["install_requires"] + parser["options.extras_require"]["test"]
+print(" ".join(line.replace(" ", "") for line in lines.split("\n") if line and not line.startswith("tensorflow")))
+PYTHON
+}
+
+run_tests() {
+    local folder=$1 backend=$2
+    shift 2
+    say "Tests on $backend"
+    KERAS_BACKEND=$backend "$folder/bin/python" -m pytest -n 2 --dist worksteal "$@"
+}
+
+make_environment .venv-test "keras_gans, TensorFlow and the test tools" -e '.[dev]'
+say "Linters"
+.venv-test/bin/ruff check . && .venv-test/bin/ruff format --check . && .venv-test/bin/mypy
+run_tests .venv-test tensorflow "$@"
+if $all; then
+    for backend in jax torch; do
+        package=$backend
+        if [ $backend = torch ]; then package=${KERAS_GANS_TORCH:-torch==2.13.0}; fi
+        make_environment ".venv-$backend" "keras_gans and $backend" $package $(requirements "$PYTHON")
+        .venv-$backend/bin/python -m pip install -qq --disable-pip-version-check --no-deps -e .
+        run_tests ".venv-$backend" $backend "$@"
+    done
+fi
+say "All tests passed"

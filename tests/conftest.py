@@ -1,0 +1,95 @@
+"""Small models whose steps follow with a pencil, and what every test needs to be quick and repeatable."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # quick to compile, slow to run: small models
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+BACKEND = keras.config.backend()
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+elif BACKEND == "jax":
+    import getpass
+    import tempfile
+
+    import jax
+
+    # Compiling is most of the time here, and the small models of the tests are compiled again and again.
+    jax.config.update("jax_compilation_cache_dir", os.path.join(tempfile.gettempdir(), f"jax-tests-{getpass.getuser()}"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+elif BACKEND == "torch":
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def repeatable():
+    keras.utils.set_random_seed(1)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@keras.saving.register_keras_serializable("tests")
+class Shift(keras.layers.Layer):
+    """x -> x + theta."""
+
+    def build(self, shape):
+        self.theta = self.add_weight(shape=(), initializer="zeros", name="theta")
+
+    def call(self, x):
+        return x + self.theta
+
+
+@keras.saving.register_keras_serializable("tests")
+class Slope(keras.layers.Layer):
+    """x -> psi x."""
+
+    def build(self, shape):
+        self.psi = self.add_weight(shape=(), initializer="zeros", name="psi")
+
+    def call(self, x):
+        return self.psi * x
+
+
+class ShiftGAN:
+    """G(z) = z + theta and C(x) = psi x on numbers, trained by SGD on given latents."""
+
+    def __init__(self, variant, theta, psi, latents, rate, **knobs):
+        generator = keras.Sequential([keras.Input((1,)), Shift(name="shift")], name="generator")
+        discriminator = keras.Sequential([keras.Input((1,)), Slope(name="slope")], name="discriminator")
+        self.model = variant(generator, discriminator, latent_dim=1, **knobs)
+        generator.layers[-1].theta.assign(theta)
+        discriminator.layers[-1].psi.assign(psi)
+        draws = [np.asarray(draw, "float32") for draw in latents]
+        self.model.sample_latents = lambda count, training=True: ops.convert_to_tensor(draws.pop(0))
+        self.model.compile(
+            generator_optimizer=keras.optimizers.SGD(rate), discriminator_optimizer=keras.optimizers.SGD(rate)
+        )
+
+    def step(self, images):
+        """Trains on all images as one batch and returns the new (theta, psi) and the logs."""
+        images = np.asarray(images, "float32")
+        rows = len(images) // self.model.critic_steps
+        history = self.model.fit(images, batch_size=rows, shuffle=False, verbose=0).history
+        values = self.model.generator.weights[0], self.model.discriminator.weights[0]
+        return tuple(float(value) for value in values), {name: value[-1] for name, value in history.items()}
+
+
+@pytest.fixture
+def shift_gan():
+    return ShiftGAN
+
+
+def sigmoid(t):
+    return 1.0 / (1.0 + np.exp(-t))
