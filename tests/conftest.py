@@ -24,7 +24,8 @@ elif BACKEND == "jax":
     import jax
 
     # Compiling is most of the time here, and the small models of the tests are compiled again and again.
-    jax.config.update("jax_compilation_cache_dir", os.path.join(tempfile.gettempdir(), f"jax-tests-{getpass.getuser()}"))
+    cache = os.path.join(tempfile.gettempdir(), f"jax-tests-{getpass.getuser()}")
+    jax.config.update("jax_compilation_cache_dir", cache)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 elif BACKEND == "torch":

@@ -29,6 +29,19 @@ def test_groups_are_the_largest_divisor_of_the_batch(count, group):
         np.testing.assert_allclose(outputs[..., 2], expected, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow compiles for any batch size")
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_one_compiled_function_serves_every_batch_size(jit_compile):
+    import tensorflow as tf
+
+    layer = MinibatchStandardDeviation()
+    signature = [tf.TensorSpec((None, 2, 3, 2))]
+    compiled = tf.function(lambda x: layer(x), input_signature=signature, jit_compile=jit_compile)
+    for count in (8, 6, 5):
+        x = np.random.default_rng(0).normal(size=(count, 2, 3, 2)).astype("float32")
+        np.testing.assert_allclose(compiled(x), layer(x), rtol=1e-4, atol=1e-7)
+
+
 def test_equal_samples_have_a_finite_gradient(differentiate):
     layer = MinibatchStandardDeviation()
     layer.build((4, 2, 2, 3))

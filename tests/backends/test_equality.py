@@ -1,0 +1,61 @@
+"""One and ten steps from the same weights, latents and images are the same on every backend.
+
+Each backend writes its results into the folder `KERAS_GANS_EQUALITY` and compares with those it finds
+there; `scripts/test.sh --all-backends` runs the three one after the other with one folder.
+"""
+
+import os
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_gans as kg
+from tests.conftest import BACKEND
+
+SHAPE, LATENT_DIM, BATCH = (8, 8, 1), 4, 6
+CASES = [("dcgan", steps, tolerance) for steps, tolerance in ((1, 1e-5), (10, 1e-4))]
+
+
+def train(name, network, steps):
+    """Returns the weights and the logs after `steps` steps; everything random comes from NumPy."""
+    model = kg.create(name, SHAPE, LATENT_DIM, network=network, network_options={"width": 4})
+    rng = np.random.default_rng(3)
+    for variable in model.trainable_variables:
+        scale = 1.0 if len(variable.shape) == 1 else 1.0 / np.sqrt(np.prod(variable.shape[:-1]))
+        variable.assign(scale * rng.normal(size=variable.shape))
+    for variable in model.non_trainable_variables:
+        if keras.backend.is_float_dtype(variable.dtype) and "moving" not in variable.path:
+            vector = rng.normal(size=variable.shape)
+            variable.assign(vector / np.linalg.norm(vector))
+    draws = rng.normal(size=(2 * steps, BATCH, LATENT_DIM)).astype("float32")
+    queue = iter(draws)
+    model.sample_latents = lambda count, training=True: ops.convert_to_tensor(next(queue))
+    optimizers = [keras.optimizers.SGD(0.01, momentum=0.5) for _ in model.players]
+    model.compile(**dict(zip(map(model._argument, model.players), optimizers, strict=True)), run_eagerly=True)
+    images = rng.integers(0, 256, (steps * BATCH, *SHAPE), dtype="uint8")
+    logs = model.fit(images, batch_size=BATCH, shuffle=False, verbose=0).history
+    results = {
+        variable.path.replace("/", "."): ops.convert_to_numpy(variable.value)
+        for variable in model.variables
+        if keras.backend.is_float_dtype(variable.dtype)
+    }
+    return {**results, **{log: np.array(values) for log, values in logs.items()}}
+
+
+@pytest.mark.parametrize("name", kg.list_models())
+@pytest.mark.parametrize("network, steps, tolerance", CASES)
+def test_steps_are_the_same_on_every_backend(name, network, steps, tolerance, tmp_path):
+    results = list(train(name, network, steps).values())
+    again = list(train(name, network, steps).values())
+    for first, second in zip(results, again, strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-6, atol=1e-7)
+    folder = pathlib.Path(os.environ.get("KERAS_GANS_EQUALITY", tmp_path))
+    np.savez(folder / f"{name}-{network}-{steps}-{BACKEND}.npz", *results)
+    for other in folder.glob(f"{name}-{network}-{steps}-*.npz"):
+        theirs = np.load(other)
+        assert len(theirs.files) == len(results)
+        for i, value in enumerate(results):
+            np.testing.assert_allclose(value, theirs[f"arr_{i}"], rtol=tolerance, atol=tolerance, err_msg=f"{other} {i}")

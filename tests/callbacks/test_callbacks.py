@@ -1,0 +1,122 @@
+"""Sample grids, checkpoints and the history file: what they write, and that it is right after a resumed run."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_gans as kg
+from keras_gans import pictures
+from keras_gans.callbacks.checkpoint import History
+from tests.laws import small
+
+IMAGES, _ = small.data()
+
+
+def test_a_grid_is_drawn_per_epoch_on_fixed_latents_and_joined_in_a_gif(tmp_path):
+    model = small.build("gan")
+    grid = kg.callbacks.SampleGrid(tmp_path / "samples", count=6, seed=3, scale=2)
+    model.fit(IMAGES, batch_size=4, epochs=2, callbacks=[grid], verbose=0)
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
+        "epoch_0001.png",
+        "epoch_0002.png",
+        "training.gif",
+    ]
+    latents = np.random.default_rng(3).standard_normal((6, small.LATENT_DIM)).astype("float32")
+    expected = pictures.grid(model.decode(latents), scale=2)[..., 0]
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "samples" / "epoch_0002.png")), expected)
+    assert Image.open(tmp_path / "samples" / "training.gif").n_frames == 2
+
+
+def test_a_grid_can_be_drawn_with_the_average(tmp_path):
+    model = small.build("gan")
+    average = kg.callbacks.WeightMovingAverage(0.9)
+    grids = [kg.callbacks.SampleGrid(tmp_path / str(a is average), count=4, average=a) for a in (None, average)]
+    model.fit(IMAGES, batch_size=4, epochs=2, callbacks=[average, *grids], verbose=0)
+    raw = model.generate(2, seed=0)
+    latents = np.random.default_rng(0).standard_normal((4, small.LATENT_DIM)).astype("float32")
+    with average.applied(model):
+        averaged = pictures.grid(model.decode(latents))[..., 0]
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "True" / "epoch_0002.png")), averaged)
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "False" / "epoch_0002.png")), pictures.grid(model.decode(latents))[..., 0]
+    )
+    np.testing.assert_array_equal(raw, model.generate(2, seed=0))
+
+
+def test_pictures_are_drawn_only_every_so_many_epochs(tmp_path):
+    grid = kg.callbacks.SampleGrid(tmp_path, count=2, every=2)
+    small.build("gan").fit(IMAGES, batch_size=4, epochs=3, callbacks=[grid], verbose=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch_0002.png", "training.gif"]
+
+
+def test_a_conditional_grid_has_one_column_per_class(tmp_path):
+    model = small.build("gan", num_classes=small.CLASSES)
+    grid = kg.callbacks.SampleGrid(tmp_path, count=6)
+    model.fit(IMAGES, small.data()[1], batch_size=4, callbacks=[grid], verbose=0)
+    width, height = Image.open(tmp_path / "epoch_0001.png").size
+    assert (width, height) == (3 * 10 + 2, 2 * 10 + 2)
+
+
+def test_the_average_survives_an_exception_inside_applied():
+    model = small.build("gan")
+    average = kg.callbacks.WeightMovingAverage(0.9)
+    model.fit(IMAGES, batch_size=4, callbacks=[average], verbose=0)
+    before = small.weights(model)
+    with pytest.raises(RuntimeError), average.applied(model):
+        assert any(small.moved(before, small.weights(model)))
+        raise RuntimeError
+    small.assert_same(before, small.weights(model))
+
+
+def test_two_averages_live_side_by_side():
+    model = small.build("gan")
+    fast, slow = kg.callbacks.WeightMovingAverage(0.0), kg.callbacks.WeightMovingAverage(0.99)
+    model.fit(IMAGES, batch_size=4, callbacks=[fast, slow], verbose=0)
+    before = small.weights(model)
+    with fast.applied(model):
+        small.assert_same(before, small.weights(model), atol=1e-7)
+    with slow.applied(model):
+        assert any(small.moved(before, small.weights(model)))
+
+
+def test_a_finished_run_trains_no_further_and_more_epochs_go_on(tmp_path):
+    checkpoint = lambda: [kg.callbacks.Checkpoint(tmp_path)]  # noqa: E731
+    model = small.build("gan")
+    model.fit(IMAGES, batch_size=4, epochs=2, callbacks=checkpoint(), verbose=0)
+    again = small.build("gan", seed=9)
+    assert again.fit(IMAGES, batch_size=4, epochs=2, callbacks=checkpoint(), verbose=0).epoch == []
+    small.assert_same(small.everything(model), small.everything(again))
+    assert again.fit(IMAGES, batch_size=4, epochs=3, callbacks=checkpoint(), verbose=0).epoch == [2]
+
+
+def test_checkpoints_are_written_every_so_many_epochs(tmp_path):
+    times = []
+    model = small.build("gan")
+    save = model.save_weights
+    model.save_weights = lambda path: (times.append(int(model.epochs_done)), save(path))
+    model.fit(IMAGES, batch_size=4, epochs=5, callbacks=[kg.callbacks.Checkpoint(tmp_path, every=2)], verbose=0)
+    assert times == [2, 4, 5]
+
+
+def test_history_replaces_the_rows_of_epochs_trained_again(tmp_path):
+    history = History(tmp_path / "logs.csv")
+    for epoch, loss in [(0, 1.0), (1, 2.0), (2, 3.0), (1, 4.0)]:
+        history.on_epoch_end(epoch, {"loss": loss})
+    assert History(tmp_path / "logs.csv").rows() == [{"epoch": "1", "loss": "1.0"}, {"epoch": "2", "loss": "4.0"}]
+
+
+def test_grid_places_images_row_by_row():
+    images = np.arange(3, dtype="uint8")[:, None, None, None] * np.ones((1, 2, 2, 3), "uint8")
+    picture = pictures.grid(images, columns=2, padding=1)
+    assert picture.shape == (7, 7, 3)
+    assert [picture[1, 1, 0], picture[1, 4, 0], picture[4, 1, 0], picture[4, 4, 0], picture[0, 0, 0]] == [
+        0, 1, 2, 255, 255
+    ]
+
+
+def test_png_files_hold_the_pixels(tmp_path):
+    for channels in (1, 3):
+        picture = np.random.default_rng(0).integers(0, 256, (5, 4, channels), dtype="uint8")
+        pictures.save_png(tmp_path / "x.png", picture)
+        loaded = np.asarray(Image.open(tmp_path / "x.png"))
+        np.testing.assert_array_equal(loaded.reshape(picture.shape), picture)

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+import keras_gans as kg
+from keras_gans import cli, recipes
+
+COMMANDS = ["list", "info", "train", "generate", "reconstruct", "interpolate", "encode", "demo"]
+
+
+def test_the_commands_are_these():
+    names = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
+    assert sorted(names) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_text_has_an_example_that_parses(command, name):
+    answer = command(name, "--help")
+    assert answer.code == 0 and not answer.err
+    examples = [line.split() for line in answer.out.splitlines() if line.startswith("    keras-gans ")]
+    assert examples and all(example[1] == name for example in examples)
+    known = {word for word in answer.out.replace(",", " ").split() if word.startswith("--")}
+    assert all(word in known for example in examples for word in example if word.startswith("--"))
+
+
+def test_help_answers_without_loading_keras():
+    check = "import sys; sys.argv[0] = 'keras-gans'; from keras_gans import cli; cli.run(['--help'])"
+    check += "; sys.exit('keras' in sys.modules or 'numpy' in sys.modules)"
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
+    assert done.returncode == 0 and "reconstruct" in done.stdout and done.stderr == ""
+    assert time.perf_counter() - started < 10
+
+
+def test_no_arguments_show_the_commands(command):
+    answer = command()
+    assert answer.code == 2 and "reconstruct" in answer.out + answer.err
+
+
+def test_version(command):
+    assert command("--version").out.startswith("keras_gans ")
+
+
+def test_list_shows_every_variant_and_recipe(command):
+    answer = command("list")
+    assert answer.code == 0 and not answer.err
+    for name in kg.list_models() + recipes.list_recipes():
+        assert name in answer.out
+    assert "arXiv:1903.01931" in answer.out
+
+
+@pytest.mark.parametrize("name", kg.list_models())
+def test_info_explains_every_variant(command, name):
+    answer = command("info", name)
+    assert answer.code == 0 and not answer.err
+    assert "arXiv" in answer.out and "Knobs" in answer.out and "learning_rate=" in answer.out
+
+
+def test_info_of_a_recipe_and_of_a_run(command, run_folder):
+    answer = command("info", "recipe:o_gan_digits")
+    assert answer.code == 0 and "latent_dim" in answer.out and "keras-gans train recipe:o_gan_digits" in answer.out
+    answer = command("info", run_folder)
+    assert answer.code == 0 and "2 of 2 epochs done" in answer.out and "latent_correlation" in answer.out

@@ -1,0 +1,106 @@
+import dataclasses
+
+import pytest
+
+import keras_gans as kg
+from keras_gans import networks, recipes
+from keras_gans.commands import runs
+from keras_gans.recipes import Recipe
+
+
+@pytest.mark.parametrize("name", recipes.list_recipes())
+def test_every_recipe_of_the_package_names_things_that_exist(name):
+    recipe = recipes.find(f"recipe:{name}")
+    assert recipe.variant in kg.list_models() and recipe.network in networks.NETWORKS
+    assert recipe.data in kg.data.list_datasets() and recipe.description
+
+
+def test_command_line_options_win_and_knobs_are_merged(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("variant: gan\nknobs: {loss: hinge, critic_steps: 2}\nlearning_rate: 1e-4\nepochs: 3\n")
+    options = {"epochs": 7, "seed": None, "knobs": {"critic_steps": 5}, "network_options": {"width": 8}}
+    recipe = recipes.find(str(path)).replaced(**options)
+    assert recipe == Recipe(
+        "gan",
+        knobs={"loss": "hinge", "critic_steps": 5},
+        learning_rate=0.0001,
+        epochs=7,
+        network_options={"width": 8},
+    )
+    assert recipes.from_mapping(recipe.to_dict(), "x") == recipe
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.epochs = 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("variant: gan\nepoch: 3", "unknown key `epoch`. Did you mean 'epochs'?"),
+        ("data: digits", "lacks the key `variant`"),
+        ("variant: gan\nepochs: ten", "`epochs` must be an integer. It is 'ten' (str)."),
+        ("variant: gan\nepochs: 0", "`epochs` must be a positive integer"),
+        ("variant: gan\nepochs: true", "`epochs` must be an integer. It is True (bool)."),
+        ("variant: gan\nconditional: 1", "`conditional` must be true or false"),
+        ("variant: gan\nknobs: [1]", "`knobs` must be a mapping"),
+        ("variant: gan\nimage_size: [32]", "`image_size` must be an integer or [height, width]"),
+        ("variant: gan\nprecision: float23", "Did you mean 'float32'?"),
+        ("variant: gan\naverage: 1", "`average` must be a number at least 0 and less than 1"),
+        ("variant: gan\ndata:", "`data` must be text. It is empty."),
+        ("- gan", "must be a mapping of keys to values"),
+        ("", "must be a mapping of keys to values. It is empty."),
+        ("variant: [gan", "is not valid YAML (line"),
+        ("variant: !!python/object:os.system x", "is not valid YAML"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_named_with_file_and_key(refused, tmp_path, text, words):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    for arguments in (["info", path], ["train", path, "--out", tmp_path / "run"]):
+        sentence = refused(*arguments)
+        assert str(path) in sentence and words in sentence
+
+
+def test_a_missing_recipe_file_is_named(refused, tmp_path):
+    assert "There is no recipe file" in refused("train", tmp_path / "no.yaml", "--out", tmp_path / "run", code=1)
+
+
+def test_optimizers_of_a_recipe_reach_their_players():
+    recipe = Recipe(
+        "gan",
+        network="mlp",
+        network_options={"width": 4, "depth": 1},
+        latent_dim=4,
+        optimizers={"generator": {"class_name": "SGD", "config": {"learning_rate": 0.5}}},
+    )
+    model, average = runs.build(recipe, (8, 8, 1), 0)
+    assert type(model.optimizer.of("generator")).__name__ == "SGD"
+    assert float(model.optimizer.of("generator").learning_rate) == 0.5
+    assert type(model.optimizer.of("discriminator")).__name__ == "Adam"
+    assert average.average.decay == 0.999
+
+
+@pytest.mark.parametrize(
+    ("optimizers", "words"),
+    [
+        ({"generater": {"class_name": "Adam"}}, "Did you mean 'generator'?"),
+        ({"generator": {"class_name": "RMSprob"}}, "Did you mean 'rmsprop'?"),
+        ({"generator": "Adam"}, "class_name"),
+        ({"generator": {"class_name": "Adam", "config": {"beta": 1}}}, "Adam refuses its config for the generator"),
+    ],
+)
+def test_a_mistake_in_the_optimizers_is_named(optimizers, words):
+    recipe = Recipe("gan", network="mlp", network_options={"width": 4}, latent_dim=4, optimizers=optimizers)
+    with pytest.raises(ValueError, match=words.replace("?", r"\?")):
+        runs.build(recipe, (8, 8, 1), 0)
+
+
+def test_a_recipe_file_trains(command, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "variant: rsgan\ndata: digits\nimage_size: 8\nnetwork: mlp\nnetwork_options: {width: 4, depth: 1}\n"
+        "latent_dim: 4\nlimit: 16\nepochs: 1\n"
+    )
+    answer = command("train", path, "--out", tmp_path / "run", "--samples", 0)
+    assert answer.code == 0, answer.err
+    answer = command("info", tmp_path / "run")
+    assert "rsgan on digits, 1 of 1 epochs done" in answer.out and "generator_loss" in answer.out
