@@ -19,8 +19,9 @@ def received(**arguments):
 
 def nearest(name, options):
     """Returns "Did you mean 'x'? " or "" for a misspelt `name` among `options`."""
-    matches = difflib.get_close_matches(str(name).lower(), [str(o) for o in options], n=1, cutoff=0.5)
-    return f"Did you mean {matches[0]!r}? " if matches else ""
+    options = {str(option).lower(): str(option) for option in options}
+    matches = difflib.get_close_matches(str(name).lower(), options, n=1, cutoff=0.5)
+    return f"Did you mean {options[matches[0]]!r}? " if matches else ""
 
 
 def one_of(argument, value, options):

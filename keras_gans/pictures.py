@@ -47,7 +47,7 @@ def save_png(path, picture):
 def save_gif(path, pictures, seconds=0.25):
     """Writes PNG files or uint8 arrays of one size as an endless GIF, atomically; the last frame stays longer."""
     frames = [Image.open(p) if isinstance(p, (str, os.PathLike)) else to_pillow(p) for p in pictures]
-    frames = [frame.convert("P", palette=Image.Palette.ADAPTIVE) for frame in frames]
+    frames = [frame.convert("RGB").quantize(32, dither=Image.Dither.NONE) for frame in frames]  # a film, not a print
     durations = [int(seconds * 1000)] * (len(frames) - 1) + [2000]
     with files.replacing(path, suffix=".gif") as temporary:
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=durations, loop=0)

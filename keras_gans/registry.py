@@ -44,7 +44,7 @@ def create(name, image_shape, latent_dim=128, network="dcgan", num_classes=0, ne
     checks.no_unknown(f"The variant {name!r}", [knob for knob in knobs if knob not in known], known)
     latent_dim = checks.positive_integer("latent_dim", latent_dim, minimum=variant.minimum_latent_dim)
     shared = {key: value for key, value in (network_options or {}).items() if key not in variant.networks}
-    inputs = {"generator": latent_dim, "discriminator": variant.discriminator_units(latent_dim)}
+    inputs = {"generator": latent_dim, "discriminator": variant.discriminator_units(latent_dim, **knobs)}
     built = {}
     for part, preferred in variant.network_options(**knobs).items():
         builder = getattr(builders, part)
@@ -64,4 +64,6 @@ def knobs_of(variant):
             for name, parameter in inspect.signature(cls.__init__).parameters.items():
                 if parameter.default is not inspect.Parameter.empty:
                     knobs[name] = parameter.default
-    return {name: default for name, default in knobs.items() if name not in ("num_classes", "averages")}
+    return {
+        name: default for name, default in knobs.items() if name not in ("num_classes", "averages", "units", "name")
+    }

@@ -9,6 +9,7 @@ usage: python scripts/crash_test.py [--rounds 10] [--epochs 4] [--seed 0] [--cal
 """
 
 import argparse
+import functools
 import os
 import random
 import subprocess
@@ -100,7 +101,8 @@ def main():
         for i in range(arguments.rounds):
             resumed = os.path.join(folder, f"resumed_{i}.npz")
             steps = STEPS_PER_EPOCH * arguments.epochs
-            killed = run(arguments, os.path.join(folder, f"run_{i}"), resumed, lambda: draw.randrange(1, steps))
+            kills = functools.partial(draw.randrange, 1, steps)
+            killed = run(arguments, os.path.join(folder, f"run_{i}"), resumed, kills)
             found = np.load(resumed)
             different = [name for name in expected.files if not np.array_equal(expected[name], found[name])]
             if different:

@@ -31,9 +31,7 @@ class WeightMovingAverage(keras.callbacks.Callback):
     def set_model(self, model):
         super().set_model(model)
         if not hasattr(model, "add_average"):
-            raise TypeError(
-                f"WeightMovingAverage needs a model of keras_gans. Received: {type(model).__name__}."
-            )
+            raise TypeError(f"WeightMovingAverage needs a model of keras_gans. Received: {type(model).__name__}.")
         self.average = model.add_average(self.average)
 
     def applied(self, model=None):

@@ -19,6 +19,13 @@ def given(inputs, labels):
     return inputs if labels is None else [inputs, labels]
 
 
+def couples_samples(layer):
+    """Returns whether a layer in training mode mixes the samples of a batch."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return True
+    return getattr(layer, "couples_samples", False)
+
+
 class _ReplicaSeeds(keras.random.SeedGenerator):
     """A SeedGenerator whose draws differ between the replicas of `tf.distribute`."""
 
@@ -26,7 +33,7 @@ class _ReplicaSeeds(keras.random.SeedGenerator):
         return backend.replica_seed(super().next(ordered))
 
 
-class GenerativeModel(backend.BackendTrainer, keras.Model):
+class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name-defined]
     """What every variant is: networks, some of them players with an optimiser each, and state that is saved whole.
 
     A variant names its `networks` (attributes that hold a `keras.Model`), its `players` (those with an
@@ -39,9 +46,9 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):
         name: Name of the model.
     """
 
-    networks: tuple = ()
-    players: tuple = ()
-    logs: tuple = ()
+    networks: tuple[str, ...] = ()
+    players: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
 
     def __init__(self, num_classes=0, averages=(), name=None, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -50,10 +57,14 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):
         self.evaluation_seeds = _ReplicaSeeds(name="evaluation_seeds")  # validation leaves training as it is
         self.data_seed = self._counter("data_seed", random.randint(1, 2**31 - 1))
         self.epochs_done = self._counter("epochs_done", 0)
-        self.means = [keras.metrics.Mean(name=name) for name in (*self.logs, "loss")]
+        self.means = [keras.metrics.Mean(name=name) for name in (*self.all_logs(), "loss")]
         self.averages = []
         self._pending_averages = list(averages)
         object.__setattr__(self, "_compiled_functions", {})
+
+    def all_logs(self):
+        """Returns the names of the values that `report` receives."""
+        return self.logs
 
     def _counter(self, name, value):
         initializer = keras.initializers.Constant(value)
@@ -110,10 +121,11 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):
         `loss` is the sum of all values called `*_loss`: not a measure of progress, but what callbacks such
         as `TerminateOnNaN` read, so that a NaN of any player is seen.
         """
-        loss = sum(value for name, value in values.items() if name.endswith("_loss"))
-        for mean in self.means:
-            mean.update_state(loss if mean.name == "loss" else values[mean.name])
-        return {mean.name: mean.result() for mean in self.means}
+        values = {**values, "loss": sum(value for name, value in values.items() if name.endswith("_loss"))}
+        reported = [mean for mean in self.means if mean.name in values]  # penalties are not evaluated
+        for mean in reported:
+            mean.update_state(values[mean.name])
+        return {mean.name: mean.result() for mean in reported}
 
     def fit(
         self,
@@ -372,11 +384,13 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        for name, value in config.items():
+
+        def revived(value):
             if isinstance(value, dict) and "class_name" in value:
-                config[name] = keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
-        return cls(**config)
+                return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
+            return [revived(each) for each in value] if isinstance(value, list) else value
+
+        return cls(**{name: revived(value) for name, value in config.items()})
 
     # Inference --------------------------------------------------------------------------------------------
 
@@ -419,39 +433,81 @@ class AdversarialModel(GenerativeModel):
             on `[images, labels]` when `num_classes > 0`.
         latent_dim: Length of a latent vector.
         critic_steps: Discriminator updates per generator update.
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, applied to all images the discriminator
+            sees in training, real and generated, in both players' steps; or None.
         num_classes: 0, or the number of classes of a conditional model.
+        units: Values the discriminator must give per image.
     """
 
     networks = ("generator", "discriminator")
     players = ("discriminator", "generator")
-    logs = ("discriminator_loss", "generator_loss")
+    logs: tuple[str, ...] = ("discriminator_loss", "generator_loss")
     minimum_latent_dim = 1
-    network_options: dict = {"generator": {}, "discriminator": {}}
 
-    def __init__(self, generator, discriminator, latent_dim, critic_steps=1, num_classes=0, **kwargs):
+    @classmethod
+    def network_options(cls, **knobs):
+        """Returns `{network: options}`, what the variant with these knobs prefers of a network builder."""
+        del knobs
+        return {"generator": {}, "discriminator": {}}
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        latent_dim,
+        critic_steps=1,
+        penalties=(),
+        augmentation=None,
+        num_classes=0,
+        units=1,
+        **kwargs,
+    ):
+        object.__setattr__(self, "penalties", tuple(penalties))
         super().__init__(num_classes=num_classes, **kwargs)
+        self.augmentation = augmentation
         self.latent_dim = checks.positive_integer("latent_dim", latent_dim, minimum=self.minimum_latent_dim)
         self.critic_steps = checks.positive_integer("critic_steps", critic_steps)
         self.generator = self._network("generator", generator)
         self.discriminator = self._network("discriminator", discriminator)
         images = self._output_shape("generator", (None, self.latent_dim))
         scores = self._output_shape("discriminator", images)
-        units = self.discriminator_units(self.latent_dim)
         if scores != (None, units):
             raise ValueError(
-                f"`discriminator` must return {units} value{'s' * (units > 1)} per image, shape (n, {units}), for "
-                f"{type(self).__name__}{self._why_units()}. Received: discriminator output shape {scores}."
+                f"`discriminator` must return {units} value{'s' * (units > 1)} per image, shape (n, {units}), for this "
+                f"{type(self).__name__}. Received: discriminator output shape {scores}."
             )
+        self._check_penalties()
         self.finish_building()
 
-    @classmethod
-    def discriminator_units(cls, latent_dim):
-        """Returns how many values the discriminator gives per image."""
-        del latent_dim
-        return 1
+    def _check_penalties(self):
+        for penalty in self.penalties:
+            if not callable(penalty):
+                raise TypeError(
+                    "`penalties` must be a list of keras_gans.penalties, for example [R1(10.0)]. "
+                    f"{checks.received(penalties=list(self.penalties))}"
+                )
+        if self.penalties:
+            self.refuse_coupled_samples("`penalties`")
 
-    def _why_units(self):
-        return f" with latent_dim={self.latent_dim}" if self.discriminator_units(2) != 1 else ""
+    def refuse_coupled_samples(self, what):
+        """Refuses a discriminator that mixes the samples of a batch, for `what` needs per-sample gradients."""
+        coupled = [layer.name for layer in self.discriminator._flatten_layers() if couples_samples(layer)]
+        if coupled:
+            raise ValueError(
+                f"A discriminator for {what} must treat samples independently, or the gradient is not that of one "
+                f"sample. The layer {coupled[0]!r} mixes the samples of a batch: build the discriminator with "
+                "normalization=None, 'layer' or 'spectral'."
+            )
+
+    def all_logs(self):
+        return (*self.logs, "penalty") if self.penalties else self.logs
+
+    @classmethod
+    def discriminator_units(cls, latent_dim, **knobs):
+        """Returns how many values the discriminator gives per image, for a latent_dim and the variant's knobs."""
+        del latent_dim, knobs
+        return 1
 
     def _network(self, argument, network):
         if not isinstance(network, keras.Model):
@@ -502,8 +558,34 @@ class AdversarialModel(GenerativeModel):
             yield images[start : start + rows], None if labels is None else labels[start : start + rows]
 
     def score(self, images, labels, training=True):
-        """Returns the discriminator's float32 output (n, units)."""
+        """Returns the discriminator's float32 output (n, units) for images, augmented in training."""
+        if training and self.augmentation is not None:
+            images = self.augmentation(images)
         return ops.cast(self.discriminator(given(images, labels), training=training), "float32")
+
+    def judge(self, outputs):
+        """Returns one score (n,) per image from the discriminator's outputs (n, units): higher = more real."""
+        return outputs[:, 0]
+
+    def penalized(self, loss, reals, fakes, labels):
+        """Returns `(loss + penalties, {"penalty": ...})`; without penalties `(loss, {})`.
+
+        Args:
+            loss: Scalar loss of the discriminator.
+            reals, fakes: Images (n, ...) of this step, the fakes without a gradient to the generator.
+            labels: Labels (n,) of both, or None.
+        """
+        if not self.penalties:
+            return loss, {}
+        weights = self.mixing_weights(ops.shape(reals)[0])
+        total = sum(
+            p(lambda images: self.judge(self.score(images, labels)), reals, fakes, weights) for p in self.penalties
+        )
+        return loss + total, {"penalty": total}
+
+    def mixing_weights(self, count):
+        """Returns weights (count,) from U(0, 1) for points between reals and fakes."""
+        return keras.random.uniform((count,), seed=self.latent_seeds)
 
     def fake(self, latents, labels, training=True):
         """Returns generated float32 images in [-1, 1]."""
@@ -565,4 +647,9 @@ class AdversarialModel(GenerativeModel):
         return self.to_pictures(images)
 
     def get_config(self):
-        return {**super().get_config(), "latent_dim": self.latent_dim, "critic_steps": self.critic_steps}
+        config = {**super().get_config(), "latent_dim": self.latent_dim, "critic_steps": self.critic_steps}
+        if self.penalties:
+            config["penalties"] = [keras.saving.serialize_keras_object(penalty) for penalty in self.penalties]
+        if self.augmentation is not None:
+            config["augmentation"] = keras.saving.serialize_keras_object(self.augmentation)
+        return config

@@ -87,7 +87,8 @@ class GAN(AdversarialModel):
             def critic_objective(reals=reals, labels=labels, fakes=fakes):
                 real_logits, fake_logits = self.score(reals, labels), self.score(fakes, labels)
                 loss = self.discriminator_loss(real_logits, fake_logits)
-                return loss, {"real_score": mean(real_logits), "fake_score": mean(fake_logits)}
+                loss, extras = self.penalized(loss, reals, fakes, labels)
+                return loss, {"real_score": mean(real_logits), "fake_score": mean(fake_logits), **extras}
 
             d_loss, scores = descend(critic_objective, self, "discriminator")
 
@@ -113,9 +114,9 @@ class GAN(AdversarialModel):
 
     @classmethod
     def network_options(cls, loss="non_saturating", **knobs):
-        """Returns the options of the networks that suit the loss: spectral normalisation for hinge."""
-        del knobs
-        return {"generator": {}, "discriminator": {"normalization": "spectral" if loss == "hinge" else "batch"}}
+        """Returns the options of the networks: spectral normalisation for hinge, no batch norm with penalties."""
+        normalization = "spectral" if loss == "hinge" else None if knobs.get("penalties") else "batch"
+        return {"generator": {}, "discriminator": {"normalization": normalization}}
 
     def get_config(self):
         return {**super().get_config(), "loss": self.loss_name, "targets": self.targets}

@@ -83,11 +83,14 @@ class OGAN(AdversarialModel):
         self.base = checks.one_of("base", base, BASES)
         self.correlation_weight = checks.number("correlation_weight", correlation_weight, minimum=0)
         self.lam = checks.number("lam", lam, above=0)
-        super().__init__(generator, discriminator, latent_dim, **kwargs)
+        super().__init__(generator, discriminator, latent_dim, units=latent_dim, **kwargs)
 
     @classmethod
-    def discriminator_units(cls, latent_dim):
+    def discriminator_units(cls, latent_dim, **knobs):
         return latent_dim
+
+    def judge(self, outputs):
+        return ops.mean(outputs, axis=-1)
 
     def discriminator_loss(self, real_encodings, fake_encodings, latents, distances=None):
         """Returns the scalar loss of the discriminator.
@@ -147,7 +150,8 @@ class OGAN(AdversarialModel):
                 real_encodings, fake_encodings = self.score(reals, labels), self.score(fakes, labels)
                 distances = self.distances(reals, fakes)
                 loss = self.discriminator_loss(real_encodings, fake_encodings, latents, distances)
-                return loss, self.observe(real_encodings, fake_encodings, latents)
+                loss, extras = self.penalized(loss, reals, fakes, labels)
+                return loss, {**self.observe(real_encodings, fake_encodings, latents), **extras}
 
             d_loss, observed = descend(critic_objective, self, "discriminator")
 

@@ -84,7 +84,8 @@ class RSGAN(AdversarialModel):
             def critic_objective(reals=reals, labels=labels, fakes=fakes):
                 real_logits, fake_logits = self.score(reals, labels), self.score(fakes, labels)
                 loss = self.discriminator_loss(real_logits, fake_logits)
-                return loss, {"score_difference": mean(real_logits - fake_logits)}
+                loss, extras = self.penalized(loss, reals, fakes, labels)
+                return loss, {"score_difference": mean(real_logits - fake_logits), **extras}
 
             d_loss, differences = descend(critic_objective, self, "discriminator")
 

@@ -18,7 +18,6 @@ import tensorflow as tf
 import keras_gans as kg
 
 
-
 def build(variant, width, steps_per_execution=1):
     keras.utils.set_random_seed(0)
     model = kg.create(variant, (32, 32, 3), latent_dim=128, network_options={"width": width})
@@ -75,7 +74,9 @@ def main():
 
         def on_epoch_end(self, epoch, logs=None):
             fit_times.append((time.perf_counter() - clock["begin"]) / arguments.steps)
-            batches = [images[i * arguments.batch_size : (i + 1) * arguments.batch_size] for i in range(arguments.steps)]
+            batches = [
+                images[i * arguments.batch_size : (i + 1) * arguments.batch_size] for i in range(arguments.steps)
+            ]
             begin = time.perf_counter()
             for batch in batches:
                 losses = step(tf.constant(batch))
@@ -83,15 +84,15 @@ def main():
             hand_times.append((time.perf_counter() - begin) / arguments.steps)
 
     fit_times, hand_times = [], []
-    model.fit(
-        images, batch_size=arguments.batch_size, epochs=arguments.turns + 2, callbacks=[Clock()], verbose=0
-    )
+    model.fit(images, batch_size=arguments.batch_size, epochs=arguments.turns + 2, callbacks=[Clock()], verbose=0)
     ours, hand = statistics.median(fit_times[2:]), statistics.median(hand_times[2:])
     ratios = [a / b for a, b in zip(fit_times[2:], hand_times[2:], strict=True)]
     print(f"model.fit            {1000 * ours:8.2f} ms per step (median of {arguments.turns} turns)")
     print(f"hand-written step    {1000 * hand:8.2f} ms per step")
-    print(f"overhead             {100 * (ours / hand - 1):8.2f} % of the medians, "
-          f"{100 * (statistics.median(ratios) - 1):.2f} % median of the turns' ratios")
+    print(
+        f"overhead             {100 * (ours / hand - 1):8.2f} % of the medians, "
+        f"{100 * (statistics.median(ratios) - 1):.2f} % median of the turns' ratios"
+    )
 
 
 if __name__ == "__main__":

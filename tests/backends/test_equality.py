@@ -58,4 +58,6 @@ def test_steps_are_the_same_on_every_backend(name, network, steps, tolerance, tm
         theirs = np.load(other)
         assert len(theirs.files) == len(results)
         for i, value in enumerate(results):
-            np.testing.assert_allclose(value, theirs[f"arr_{i}"], rtol=tolerance, atol=tolerance, err_msg=f"{other} {i}")
+            np.testing.assert_allclose(
+                value, theirs[f"arr_{i}"], rtol=tolerance, atol=tolerance, err_msg=f"{other} {i}"
+            )

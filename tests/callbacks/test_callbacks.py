@@ -110,7 +110,11 @@ def test_grid_places_images_row_by_row():
     picture = pictures.grid(images, columns=2, padding=1)
     assert picture.shape == (7, 7, 3)
     assert [picture[1, 1, 0], picture[1, 4, 0], picture[4, 1, 0], picture[4, 4, 0], picture[0, 0, 0]] == [
-        0, 1, 2, 255, 255
+        0,
+        1,
+        2,
+        255,
+        255,
     ]
 
 

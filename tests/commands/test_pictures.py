@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_gans.commands import drawing
+from tests.commands.conftest import train_arguments
 
 
 def size(path):
@@ -59,6 +60,17 @@ def test_encode_writes_encodings_and_labels(command, run_folder, tmp_path):
     assert arrays["encodings"].shape == (297, 8) and arrays["encodings"].dtype == "float32"
     assert arrays["labels"].shape == (297,)
     np.testing.assert_allclose(arrays["encodings"].std(axis=1), 1, rtol=1e-2)
+
+
+def test_a_conditional_encoder_uses_the_labels_of_the_data(command, tmp_path):
+    folder = tmp_path / "run"
+    assert command(*train_arguments(folder, "o_gan", 1, "--conditional")).code == 0
+    for name, suffix in (("reconstruct", "png"), ("interpolate", "png"), ("encode", "npz")):
+        answer = command(name, folder, "--data", "digits", "--out", tmp_path / f"out.{suffix}")
+        assert answer.code == 0, answer.err
+    array = ("--npz", tmp_path / "a.npz", "--out", tmp_path / "a.png")
+    assert command("generate", folder, "--labels", "0,1", "--count", 4, *array).code == 0
+    assert np.load(tmp_path / "a.npz")["labels"].tolist() == [0, 1, 0, 1]
 
 
 @pytest.fixture(scope="module")

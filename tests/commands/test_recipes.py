@@ -1,5 +1,6 @@
 import dataclasses
 
+import keras
 import pytest
 
 import keras_gans as kg
@@ -77,6 +78,13 @@ def test_optimizers_of_a_recipe_reach_their_players():
     assert float(model.optimizer.of("generator").learning_rate) == 0.5
     assert type(model.optimizer.of("discriminator")).__name__ == "Adam"
     assert average.average.decay == 0.999
+
+
+def test_the_precision_of_a_recipe_is_that_of_the_model_alone():
+    recipe = Recipe("gan", network="mlp", network_options={"width": 4, "depth": 1}, latent_dim=4)
+    model, _ = runs.build(recipe.replaced(precision="mixed_bfloat16"), (8, 8, 1), 0)
+    assert model.dtype_policy.name == model.generator.layers[1].dtype_policy.name == "mixed_bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
 
 
 @pytest.mark.parametrize(

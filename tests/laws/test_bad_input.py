@@ -123,7 +123,11 @@ def create(**arguments):
         ({"num_classes": -1}, ValueError, "`num_classes` must be an integer of at least 0"),
         ({"image_shape": (8, 8)}, ValueError, "`image_shape` must be .*height, width, channels"),
         ({"image_shape": (8, 8, 2)}, ValueError, "`image_shape` must end in 1 .gray. or 3"),
-        ({"network": "dcgan", "image_shape": (31, 31, 3)}, ValueError, r"`image_shape`.*\(28, 28, 3\) or \(32, 32, 3\)"),
+        (
+            {"network": "dcgan", "image_shape": (31, 31, 3)},
+            ValueError,
+            r"`image_shape`.*\(28, 28, 3\) or \(32, 32, 3\)",
+        ),
         ({"name": "o_gan", "correlation_weight": -1}, ValueError, "`correlation_weight` must be a number at least 0"),
         ({"name": "o_gan", "lam": 0}, ValueError, "`lam` must be a number greater than 0"),
     ],
@@ -136,7 +140,9 @@ def test_construction_errors_name_the_argument_and_the_nearest(arguments, error,
 def test_networks_that_do_not_fit_the_variant_are_refused():
     generator = kg.networks.mlp.generator((8, 8, 1), 4)
     discriminator = kg.networks.mlp.discriminator((8, 8, 1))
-    with pytest.raises(ValueError, match=r"`discriminator` must return 4 values per image, shape \(n, 4\), for OGAN"):
+    with pytest.raises(
+        ValueError, match=r"`discriminator` must return 4 values per image, shape \(n, 4\), for this OGAN"
+    ):
         kg.OGAN(generator, discriminator, latent_dim=4)
     with pytest.raises(ValueError, match=r"`discriminator` must return 1 value per image.*Received: .*\(None, 4\)"):
         kg.GAN(generator, kg.networks.mlp.discriminator((8, 8, 1), units=4), latent_dim=4)
@@ -144,7 +150,9 @@ def test_networks_that_do_not_fit_the_variant_are_refused():
         kg.GAN(generator, discriminator, latent_dim=5)
     with pytest.raises(ValueError, match=r"`discriminator` must accept inputs of shape \(None, 8, 8, 1\)"):
         kg.GAN(generator, kg.networks.mlp.discriminator((4, 4, 1)), latent_dim=4)
-    with pytest.raises(ValueError, match=r"`generator` must take two inputs, \[latents, labels\], because num_classes=3"):
+    with pytest.raises(
+        ValueError, match=r"`generator` must take two inputs, \[latents, labels\], because num_classes=3"
+    ):
         kg.GAN(generator, discriminator, latent_dim=4, num_classes=3)
     with pytest.raises(TypeError, match="`generator` must be a keras.Model. Received: generator=None"):
         kg.GAN(None, discriminator, latent_dim=4)
@@ -183,7 +191,9 @@ def test_weights_of_another_model_are_refused_whole(tmp_path):
     kg.create("gan", (8, 8, 1), 4, network="mlp", network_options={"width": 9, "depth": 1}).save_weights(path)
     model = small.build("gan")
     before = small.everything(model)
-    with pytest.raises(ValueError, match=r"The weights in .*state.weights.h5 do not fit this GAN; it was left as it was"):
+    with pytest.raises(
+        ValueError, match=r"The weights in .*state.weights.h5 do not fit this GAN; it was left as it was"
+    ):
         model.load_weights(path)
     small.assert_same(before, small.everything(model))
     with pytest.raises(FileNotFoundError, match="There is no weights file .*nothing.weights.h5"):
@@ -208,7 +218,9 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
 def test_folders_that_cannot_be_written_are_named(tmp_path):
     (tmp_path / "file").write_text("")
     for callback in (kg.callbacks.Checkpoint, kg.callbacks.SampleGrid):
-        with pytest.raises(ValueError, match="`folder` must be a folder that can be written. Received: folder='.*file/x'"):
+        with pytest.raises(
+            ValueError, match="`folder` must be a folder that can be written. Received: folder='.*file/x'"
+        ):
             callback(tmp_path / "file" / "x")
 
 

@@ -1,0 +1,133 @@
+"""The command line: `keras-gans`, or `python -m keras_gans.cli`.
+
+A mistake of the user's is one sentence on stderr: exit code 2 for a wrong command line or value, 1 for a file that is
+missing, damaged or cannot be written. Ctrl-C is 130. `--traceback` shows where a sentence comes from.
+"""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from keras_gans.commands.demo import demo
+from keras_gans.commands.encode import encode, reconstruct
+from keras_gans.commands.explain import info, list_command
+from keras_gans.commands.generate import generate, interpolate
+from keras_gans.commands.train import train
+
+TRACEBACK = "KERAS_GANS_TRACEBACK"
+
+app = typer.Typer(
+    name="keras-gans",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+app.command("list")(list_command)
+for command in (info, train, generate, reconstruct, interpolate, encode, demo):
+    app.command()(command)
+
+
+def _version(asked):
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"keras_gans {version('keras_gans')}")
+        except PackageNotFoundError:
+            import keras_gans
+
+            typer.echo(f"keras_gans {keras_gans.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def keras_gans(
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help=f"Show where an error comes from; or set {TRACEBACK}=1.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+):
+    """Train GANs on your images, generate, reconstruct and interpolate. Keras 3: TensorFlow, JAX or PyTorch.
+
+    The backend is TensorFlow unless the environment variable KERAS_BACKEND says jax or torch.
+
+    \b
+    Example:
+      keras-gans demo
+      keras-gans train o_gan --data photos/ --image-size 64 --out runs/photos
+      keras-gans generate runs/photos --out samples.png
+    """
+    del version
+    if traceback:
+        os.environ[TRACEBACK] = "1"
+
+
+def main(arguments=None):
+    """Runs a command line and exits with its code.
+
+    Args:
+        arguments: List of strings, default `sys.argv[1:]`.
+    """
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments):
+    """Returns the exit code of a command line; prints one sentence on stderr if it is not 0."""
+    before = os.environ.get(TRACEBACK)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return app(arguments, prog_name="keras-gans", standalone_mode=False) or 0
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        code, sentence = explained(error)
+        print(sentence, file=sys.stderr)
+        return code
+    finally:
+        if before is None:
+            os.environ.pop(TRACEBACK, None)
+
+
+def explained(error):
+    """Returns `(exit code, sentence)` of what a command raised."""
+    kind = type(error).__name__
+    message = " ".join(str(error).split())
+    if kind == "Stopped":
+        return 130, message
+    if isinstance(error, KeyboardInterrupt) or kind == "Abort":
+        return 130, "Stopped."
+    if hasattr(error, "format_message"):  # Typer's usage errors
+        if kind == "NoArgsIsHelpError":
+            return 2, error.format_message()
+        help_for = getattr(getattr(error, "ctx", None), "command_path", "keras-gans")
+        sentence = " ".join(error.format_message().split())
+        return 2, f"Error: {sentence}{'' if sentence.endswith(('.', '?')) else '.'} See {help_for} --help."
+    if isinstance(error, MemoryError) or kind in ("ResourceExhaustedError", "OutOfMemoryError"):
+        return 1, "Error: out of memory. Use a smaller --batch-size, --width or --image-size."
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return 1, f"Error: {error.filename}: {error.strerror}."
+    if isinstance(error, OSError) or (isinstance(error, (ValueError, TypeError)) and deliberate(error)):
+        return (1 if isinstance(error, OSError) else 2), f"Error: {message}"
+    return 1, f"Error: unexpected {kind}: {message[:300]} (run `keras-gans --traceback ...` to see where it comes from)"
+
+
+def deliberate(error):
+    """Returns whether the package itself raised `error`, so that its sentence is meant for the user."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    raised_in = frame.tb_frame.f_globals.get("__name__", "") if frame is not None else ""
+    return raised_in.partition(".")[0] == "keras_gans" or raised_in == "__main__"
+
+
+if __name__ == "__main__":
+    main()

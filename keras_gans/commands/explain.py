@@ -1,0 +1,149 @@
+"""`keras-gans list` and `keras-gans info`: what there is, and what is in it."""
+
+import inspect
+import os
+import re
+from typing import Annotated
+
+import typer
+
+from keras_gans import checks, recipes
+from keras_gans.commands.startup import load_library
+
+
+def summary(variant):
+    """Returns `(what it is, paper)` of a variant's class, from the first sentence of its module's docstring."""
+    sentence = " ".join((inspect.getmodule(variant).__doc__ or "").split("\n\n")[0].split())
+    match = re.search(r"\s*\(([^()]*\b(?:19|20)\d\d\b[^()]*)\)", sentence)
+    if not match:
+        return sentence, ""
+    what = (sentence[: match.start()] + sentence[match.end() :]).strip().rstrip(".")
+    return what, match.group(1)
+
+
+def recipes_of(variant):
+    """Returns the names of the package's recipes for the variant called `variant`."""
+    return [name for name in recipes.list_recipes() if recipes.find(recipes.PREFIX + name).variant == variant]
+
+
+def list_command():
+    """Show the variants and the recipes that `train` knows.
+
+    \b
+    Example:
+      keras-gans list
+    """
+    load_library()
+    from rich.console import Console
+    from rich.table import Table
+
+    from keras_gans import registry
+
+    console = Console()
+    table = Table(title="Variants", title_justify="left")
+    for column in ("name", "class", "what it is", "paper"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("name", "class"))
+    for name in registry.list_models():
+        variant = registry.get(name)
+        table.add_row(name, variant.__name__, *summary(variant))
+    console.print(table)
+    table = Table(title="Recipes", title_justify="left")
+    for column in ("name", "variant", "data", "what it is"):
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
+    for name in recipes.list_recipes():
+        recipe = recipes.find(recipes.PREFIX + name)
+        table.add_row(recipes.PREFIX + name, recipe.variant, recipe.data, recipe.description)
+    console.print(table)
+
+
+def info(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A variant, recipe:NAME, a .yaml file, or a run folder.")],
+):
+    """Explain a variant, a recipe or a run.
+
+    Of a variant: its paper and equations, its knobs, its optimisers. Of a recipe: its settings. Of a run folder:
+    its settings and how far it is.
+
+    \b
+    Example:
+      keras-gans info o_gan
+      keras-gans info recipe:o_gan_digits
+      keras-gans info runs/digits
+    """
+    if recipes.is_recipe(name):
+        _show_recipe(name, recipes.find(name))
+    elif os.path.isdir(name):
+        _show_run(name)
+    else:
+        load_library()
+        _show_variant(name)
+
+
+def _show_recipe(name, recipe):
+    typer.echo(f"{name}: {recipe.description}\n")
+    for key, value in recipe.to_dict().items():
+        if key != "description" and value not in (None, {}):
+            typer.echo(f"  {key:<16} {value}")
+    typer.echo(f"\nTrain it: keras-gans train {name} --out runs/{os.path.basename(name).split(':')[-1].split('.')[0]}")
+
+
+def _show_run(folder):
+    from keras_gans.commands.runs import Run
+
+    run = Run(folder)
+    config, recipe = run.config(), run.recipe()
+    rows = run.rows()
+    typer.echo(f"{folder}: {recipe.variant} on {recipe.data}, {len(rows)} of {recipe.epochs} epochs done.\n")
+    for key, value in recipe.to_dict().items():
+        if key not in ("description", "variant", "data", "epochs") and value not in (None, {}):
+            typer.echo(f"  {key:<16} {value}")
+    typer.echo(f"  {'image_shape':<16} {tuple(config['image_shape'])}")
+    typer.echo(f"  {'num_classes':<16} {config['num_classes']}")
+    typer.echo(f"  {'images':<16} {config['data']['images']} (SHA-256 {config['data']['sha256'][:12]}...)")
+    typer.echo(f"  {'versions':<16} " + ", ".join(f"{name} {version}" for name, version in config["versions"].items()))
+    if rows:
+        typer.echo(f"\nEpoch {rows[-1]['epoch']}:")
+        for key, value in rows[-1].items():
+            if key != "epoch":
+                typer.echo(f"  {key:<20} {value}")
+    model = run.model_path if os.path.exists(run.model_path) else run.checkpoint_path
+    if os.path.exists(model):
+        typer.echo(f"\nModel: {model}")
+
+
+def _show_variant(name):
+    from keras_gans import networks, registry
+
+    known = registry.list_models()
+    if name not in known:
+        raise ValueError(
+            f"`NAME` must be a variant ({', '.join(known)}), recipe:NAME, a .yaml file or a run folder. "
+            f"{checks.nearest(name, known)}Received: {name!r}."
+        )
+    variant = registry.get(name)
+    typer.echo(f"{name}, class {variant.__name__}\n")
+    typer.echo((inspect.getmodule(variant).__doc__ or "").strip())
+    typer.echo("\nKnobs (--knob name=value), with their defaults:")
+    for knob, default in registry.knobs_of(variant).items():
+        if knob != "name":
+            typer.echo(f"  {knob:<20} {default!r}")
+    typer.echo(f"\nNetworks (--network): {', '.join(networks.NETWORKS)}")
+    typer.echo(f"Encoder: {'yes, `reconstruct` and `encode` work' if hasattr(variant, 'encode') else 'no'}")
+    typer.echo("\nOptimisers, unless --learning-rate or a recipe says otherwise:")
+    model = registry.create(name, (8, 8, 1), latent_dim=4, network="mlp", network_options={"width": 4, "depth": 1})
+    for player, optimizer in model.default_optimizers().items():
+        typer.echo(f"  {player:<20} {_optimizer(optimizer)}")
+    found = recipes_of(name)
+    if found:
+        typer.echo("\nRecipes: " + ", ".join(recipes.PREFIX + recipe for recipe in found))
+
+
+def _optimizer(optimizer):
+    """Returns an optimiser as a call with those arguments that are not Keras's defaults."""
+    usual = type(optimizer)().get_config()
+    config = {
+        name: round(value, 8) if isinstance(value, float) else value
+        for name, value in optimizer.get_config().items()
+        if name != "name" and (name == "learning_rate" or value != usual.get(name))
+    }
+    return f"{type(optimizer).__name__}({', '.join(f'{name}={value!r}' for name, value in config.items())})"

@@ -1,0 +1,129 @@
+"""Per-sample penalties on the critic's input gradient, as options of any two-player variant.
+
+`penalties=[R1(10.0)]` adds one to the discriminator's loss; several add up. With g_i the gradient of the critic's
+score at sample i with respect to the image, over all pixels and channels:
+
+    R1(weight)               weight / 2  E |g(x)|^2        at reals         (Mescheder et al., 2018, arXiv:1801.04406)
+    R2(weight)               weight / 2  E |g(G(z))|^2     at fakes
+    GradientPenalty(weight)  weight      E (|g| - target)^2 at random points between a real and a fake
+                             (Gulrajani et al., 2017, arXiv:1704.00028); one_sided: E max(0, |g| - target)^2
+                             (WGAN-LP, arXiv:1709.08894)
+
+The gradient is taken before any augmentation, always in float32, and it is a per-sample gradient only for a critic
+that treats samples independently: batch normalisation and minibatch statistics are refused.
+"""
+
+import keras
+from keras import ops
+
+from keras_gans import checks
+from keras_gans.engine import input_gradients, mean
+
+PLACES = ("interpolated", "real", "fake")
+
+
+def squared_norms(gradients):
+    """Returns the squared Euclidean norm (n,) of each sample's gradient over all other axes, of any rank."""
+    axes = tuple(range(1, len(gradients.shape)))
+    return ops.sum(ops.square(ops.cast(gradients, "float32")), axis=axes)
+
+
+def gradient_norms(gradients):
+    """Returns the norm (n,) of each sample's gradient; the 1e-12 inside the root keeps the slope at 0 finite."""
+    return ops.sqrt(squared_norms(gradients) + 1e-12)
+
+
+def interpolate(reals, fakes, weights):
+    """Returns the points `w real + (1 - w) fake`, one weight of (n,) per sample."""
+    weights = ops.reshape(weights, (-1,) + (1,) * (len(reals.shape) - 1))
+    return weights * reals + (1.0 - weights) * fakes
+
+
+class Penalty:
+    """Base of the penalties: `penalty(score, reals, fakes, weights) -> scalar`."""
+
+    name = ""
+
+    def __init__(self, weight):
+        self.weight = checks.number("weight", weight, minimum=0)
+
+    def __call__(self, score, reals, fakes, weights):
+        """Returns the weighted penalty.
+
+        Args:
+            score: Function, images (n, ...) -> scores (n, k) or (n,); with k > 1 their sum is differentiated.
+            reals, fakes: Images (n, ...), the fakes without a gradient to the generator.
+            weights: Mixing weights (n,) in [0, 1).
+        """
+        raise NotImplementedError
+
+    def get_config(self):
+        return {"weight": self.weight}
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self):
+        return hash((type(self), tuple(self.get_config().items())))
+
+    def __repr__(self):
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+@keras.saving.register_keras_serializable("keras_gans")
+class R1(Penalty):
+    """weight / 2 times the mean squared gradient norm at reals (arXiv:1801.04406: weight 10)."""
+
+    name = "r1"
+
+    def __init__(self, weight=10.0):
+        super().__init__(weight)
+
+    def __call__(self, score, reals, fakes, weights):
+        return 0.5 * self.weight * mean(squared_norms(input_gradients(score, reals)))
+
+
+@keras.saving.register_keras_serializable("keras_gans")
+class R2(Penalty):
+    """weight / 2 times the mean squared gradient norm at fakes."""
+
+    name = "r2"
+
+    def __init__(self, weight=10.0):
+        super().__init__(weight)
+
+    def __call__(self, score, reals, fakes, weights):
+        return 0.5 * self.weight * mean(squared_norms(input_gradients(score, fakes)))
+
+
+@keras.saving.register_keras_serializable("keras_gans")
+class GradientPenalty(Penalty):
+    """weight times the mean squared distance of the gradient norm from `target`.
+
+    Args:
+        weight: At least 0, default 10.
+        target: Norm that is not penalised, default 1; 0 is the zero-centred penalty.
+        at: `"interpolated"` (default), `"real"` or `"fake"`.
+        one_sided: Whether only norms above the target are penalised (WGAN-LP), default False.
+    """
+
+    name = "gradient_penalty"
+
+    def __init__(self, weight=10.0, target=1.0, at="interpolated", one_sided=False):
+        super().__init__(weight)
+        self.target = checks.number("target", target, minimum=0)
+        self.at = checks.one_of("at", at, PLACES)
+        self.one_sided = bool(one_sided)
+
+    def __call__(self, score, reals, fakes, weights):
+        points = {"real": reals, "fake": fakes}.get(self.at)
+        points = interpolate(reals, fakes, weights) if points is None else points
+        gradients = input_gradients(score, points)
+        if self.target == 0.0:
+            return self.weight * mean(squared_norms(gradients))
+        excess = gradient_norms(gradients) - self.target
+        return self.weight * mean(ops.square(ops.relu(excess) if self.one_sided else excess))
+
+    def get_config(self):
+        return {**super().get_config(), "target": self.target, "at": self.at, "one_sided": self.one_sided}

@@ -1,0 +1,211 @@
+"""Training recipes: everything that fixes a run, as a value, from YAML files and from the command line.
+
+A recipe file is a mapping with the keys of `Recipe`; those of the package lie beside this module. Files and
+command-line options meet here and nowhere else: `find(name).replaced(epochs=5, knobs={"lam": 1.0})`.
+"""
+
+import dataclasses
+import os
+import re
+
+import yaml
+
+from keras_gans import checks
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+PREFIX = "recipe:"
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which also reads `1e-4` as a number (YAML 1.1 takes it for text)."""
+
+
+_Loader.yaml_implicit_resolvers = {key: list(pairs) for key, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _is_integer(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_size(value):
+    return _is_integer(value) or (isinstance(value, list) and len(value) == 2 and all(map(_is_integer, value)))
+
+
+_KINDS = {
+    "text": lambda value: isinstance(value, str),
+    "an integer": _is_integer,
+    "an integer or [height, width]": _is_size,
+    "a number": lambda value: _is_integer(value) or isinstance(value, float),
+    "true or false": lambda value: isinstance(value, bool),
+    "a mapping": lambda value: isinstance(value, dict) and all(isinstance(key, str) for key in value),
+}
+
+
+def _key(kind, default=dataclasses.MISSING, optional=False):
+    metadata = {"kind": kind, "optional": optional}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=dict, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Everything that fixes a training run.
+
+    Args:
+        variant: Name of the variant, one of `keras_gans.list_models()`.
+        data: What `keras_gans.data.load` takes: the name of a set, or `folder:PATH`; a folder's path works too.
+        image_size: Integer or [height, width] in pixels; None for the standard size of the data.
+        channels: 1 (gray), 3 (RGB), or None for those of the data.
+        network: `"dcgan"`, `"mlp"`, ...: the networks, see `keras_gans.networks`.
+        network_options: Options of both networks (`{"width": 32}`) or per network.
+        latent_dim: Length of a latent vector.
+        conditional: Whether the model is told the labels of the data.
+        knobs: Arguments of the variant.
+        optimizers: `{player: {"class_name": ..., "config": {...}}}`; default those of the paper.
+        learning_rate: Learning rate of all players; default that of their optimisers.
+        batch_size: Images per critic update.
+        epochs: Passes over the data.
+        seed: Integer that fixes weights, latents and the order of the data.
+        average: Decay of the weight moving average per step, in [0, 1); 0 for none.
+        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`.
+        limit: Train on the first images only, so many; None for all.
+        description: What the recipe is for, in a sentence.
+
+    Raises:
+        ValueError, TypeError: For a value outside these ranges.
+    """
+
+    variant: str = _key("text")
+    data: str = _key("text", "digits")
+    image_size: int | list | None = _key("an integer or [height, width]", None, optional=True)
+    channels: int | None = _key("an integer", None, optional=True)
+    network: str = _key("text", "dcgan")
+    network_options: dict = _key("a mapping", {})
+    latent_dim: int = _key("an integer", 128)
+    conditional: bool = _key("true or false", False)
+    knobs: dict = _key("a mapping", {})
+    optimizers: dict = _key("a mapping", {})
+    learning_rate: float | None = _key("a number", None, optional=True)
+    batch_size: int = _key("an integer", 64)
+    epochs: int = _key("an integer", 20)
+    seed: int = _key("an integer", 0)
+    average: float = _key("a number", 0.999)
+    precision: str = _key("text", "float32")
+    limit: int | None = _key("an integer", None, optional=True)
+    description: str = _key("text", "")
+
+    def __post_init__(self):
+        for name in ("latent_dim", "batch_size", "epochs"):
+            checks.positive_integer(name, getattr(self, name))
+        checks.positive_integer("seed", self.seed, minimum=0)
+        checks.number("average", self.average, minimum=0, below=1)
+        checks.one_of("precision", self.precision, PRECISIONS)
+        if self.learning_rate is not None:
+            checks.number("learning_rate", self.learning_rate, above=0)
+        if self.limit is not None:
+            checks.positive_integer("limit", self.limit)
+        if self.channels is not None:
+            checks.one_of("channels", self.channels, (1, 3))
+
+    def replaced(self, **options):
+        """Returns a recipe with other values. None leaves a value; `knobs` and `network_options` are merged in."""
+        given = {name: value for name, value in options.items() if value is not None}
+        for name in ("knobs", "network_options"):
+            if name in given:
+                given[name] = {**getattr(self, name), **given[name]}
+        return dataclasses.replace(self, **given)
+
+    def to_dict(self):
+        """Returns the recipe as a dict that JSON and YAML can hold."""
+        return dataclasses.asdict(self)
+
+
+_FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
+
+
+def from_mapping(mapping, source):
+    """Returns the `Recipe` of a mapping read from a file.
+
+    Args:
+        mapping: What the file holds.
+        source: Name of the file, for the error sentences.
+
+    Raises:
+        ValueError: For an unknown key (the nearest is suggested), a missing one, or a value of the wrong type.
+    """
+    if not isinstance(mapping, dict):
+        raise ValueError(f"The recipe {source} must be a mapping of keys to values. It is {_described(mapping)}.")
+    for key in mapping:
+        if key not in _FIELDS:
+            known = ", ".join(_FIELDS)
+            raise ValueError(
+                f"The recipe {source} has an unknown key `{key}`. {checks.nearest(key, _FIELDS)}It takes {known}."
+            )
+    if "variant" not in mapping:
+        raise ValueError(f"The recipe {source} lacks the key `variant`, the name of a variant.")
+    for key, value in mapping.items():
+        kind, optional = _FIELDS[key].metadata["kind"], _FIELDS[key].metadata["optional"]
+        if not (_KINDS[kind](value) or (optional and value is None)):
+            raise ValueError(f"The recipe {source}: `{key}` must be {kind}. It is {_described(value)}.")
+    try:
+        return Recipe(**mapping)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"The recipe {source}: {error}") from error
+
+
+def _described(value):
+    return "empty" if value is None else f"{value!r} ({type(value).__name__})"
+
+
+def parse_value(text):
+    """Returns the value of a piece of YAML: `parse_value("1e-4")` is 0.0001, `parse_value("[0, 1]")` a list."""
+    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+
+
+def load(path):
+    """Returns the `Recipe` in a YAML file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not YAML, or not a recipe; the sentence names the file and the key or line.
+    """
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"There is no recipe file {path}.")
+    try:
+        with open(path, encoding="utf-8") as file:
+            mapping = parse_value(file)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise ValueError(f"The recipe {path} is not valid YAML{where}: {problem}.") from error
+    return from_mapping(mapping, path)
+
+
+def list_recipes():
+    """Returns the names of the recipes of the package, sorted."""
+    return sorted(name[: -len(".yaml")] for name in os.listdir(FOLDER) if name.endswith(".yaml"))
+
+
+def is_recipe(name):
+    """Returns whether `name` asks for a recipe (`recipe:NAME`, or a path that ends in .yaml) rather than a variant."""
+    return name.startswith(PREFIX) or name.endswith((".yaml", ".yml"))
+
+
+def find(name):
+    """Returns the recipe called `recipe:NAME`, or that in a YAML file.
+
+    Raises:
+        ValueError: For an unknown name, with the nearest.
+        FileNotFoundError: There is no such file.
+    """
+    if not name.startswith(PREFIX):
+        return load(name)
+    name = checks.one_of("recipe", name[len(PREFIX) :], list_recipes())
+    return load(os.path.join(FOLDER, f"{name}.yaml"))
