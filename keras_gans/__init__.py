@@ -9,20 +9,33 @@ __version__ = "0.1.0"
 _IS_COMMAND_LINE = os.path.basename((sys.argv or [""])[0]) == "keras-gans" or "keras_gans.cli" in sys.orig_argv
 
 if not _IS_COMMAND_LINE:
-    from keras_gans import callbacks, data, layers, networks
+    from keras_gans import callbacks, data, layers, networks, penalties
     from keras_gans.registry import create, list_models
+    from keras_gans.variants.cascading_rejection import CascadingRejectionGAN
     from keras_gans.variants.gan import GAN
+    from keras_gans.variants.gan_qp import GANQP
     from keras_gans.variants.o_gan import OGAN
+    from keras_gans.variants.r3gan import R3GAN
     from keras_gans.variants.rsgan import RSGAN
+    from keras_gans.variants.wgan import WGAN
+    from keras_gans.variants.wgan_div import WGANDiv
+    from keras_gans.variants.wgan_gp import WGANGP
 
 __all__ = [
     "GAN",
+    "GANQP",
     "OGAN",
+    "R3GAN",
     "RSGAN",
+    "WGAN",
+    "WGANGP",
+    "CascadingRejectionGAN",
+    "WGANDiv",
     "callbacks",
     "create",
     "data",
     "layers",
     "list_models",
     "networks",
+    "penalties",
 ]

@@ -60,6 +60,10 @@ class Penalty:
     def get_config(self):
         return {"weight": self.weight}
 
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
     def __eq__(self, other):
         return type(self) is type(other) and self.get_config() == other.get_config()
 

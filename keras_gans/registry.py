@@ -6,9 +6,15 @@ import inspect
 from keras_gans import checks, networks
 
 VARIANTS = {
+    "cascading_rejection_gan": "variants.cascading_rejection:CascadingRejectionGAN",
     "gan": "variants.gan:GAN",
+    "gan_qp": "variants.gan_qp:GANQP",
     "o_gan": "variants.o_gan:OGAN",
+    "r3gan": "variants.r3gan:R3GAN",
     "rsgan": "variants.rsgan:RSGAN",
+    "wgan": "variants.wgan:WGAN",
+    "wgan_div": "variants.wgan_div:WGANDiv",
+    "wgan_gp": "variants.wgan_gp:WGANGP",
 }
 
 
@@ -47,13 +53,31 @@ def create(name, image_shape, latent_dim=128, network="dcgan", num_classes=0, ne
     inputs = {"generator": latent_dim, "discriminator": variant.discriminator_units(latent_dim, **knobs)}
     built = {}
     for part, preferred in variant.network_options(**knobs).items():
-        builder = getattr(builders, part)
-        known = [p.name for p in inspect.signature(builder).parameters.values()][2:]
         options = {**shared, **(network_options or {}).get(part, {})}
+        known = _options_of(builders, part, options)
         checks.no_unknown(f"The {part} of network {network!r}", [o for o in options if o not in known], known)
-        options = {**{key: value for key, value in preferred.items() if key in known}, **options}
-        built[part] = builder(image_shape, inputs[part], num_classes=num_classes, **options)
+        options = {**_suitable(preferred, known, builders), **options}
+        built[part] = getattr(builders, part)(image_shape, inputs[part], num_classes=num_classes, **options)
     return variant(**built, latent_dim=latent_dim, num_classes=num_classes, **knobs)
+
+
+def _options_of(builders, part, options):
+    """Returns the names of the options that a network's builder of `part` takes."""
+    parameters = list(inspect.signature(getattr(builders, part)).parameters.values())[2:]
+    names = [p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    if len(names) < len(parameters):  # a shorthand for another network
+        names += _options_of(builders.BACKBONES[options.get("backbone", "dcgan")], part, options)
+    return names
+
+
+def _suitable(preferred, known, builders):
+    """Returns the preferred options that the builder has, without a normalisation that the network does not offer."""
+    offered = getattr(builders, "NORMALIZATIONS", None)
+    return {
+        option: value
+        for option, value in preferred.items()
+        if option in known and (option != "normalization" or offered is None or value in offered)
+    }
 
 
 def knobs_of(variant):

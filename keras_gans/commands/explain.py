@@ -41,11 +41,11 @@ def list_command():
 
     console = Console()
     table = Table(title="Variants", title_justify="left")
-    for column in ("name", "class", "what it is", "paper"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("name", "class"))
+    for column in ("name", "what it is, paper"):
+        table.add_column(column, no_wrap=column == "name")
     for name in registry.list_models():
-        variant = registry.get(name)
-        table.add_row(name, variant.__name__, *summary(variant))
+        what, paper = summary(registry.get(name))
+        table.add_row(name, f"{what}\n{paper}")
     console.print(table)
     table = Table(title="Recipes", title_justify="left")
     for column in ("name", "variant", "data", "what it is"):

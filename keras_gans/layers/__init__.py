@@ -1,7 +1,9 @@
 """Keras layers with weights or state that the networks of the package are built from."""
 
 from keras_gans.layers.batch_normalization import BatchNormalization
+from keras_gans.layers.cascading_rejection import CascadingRejection
 from keras_gans.layers.conditional import ConditionalBatchNormalization, LabelProjection, LabelScaling
+from keras_gans.layers.diff_augment import DiffAugment
 from keras_gans.layers.minibatch_std import MinibatchStandardDeviation
 from keras_gans.layers.pooling import GlobalSumPooling2D
 from keras_gans.layers.self_attention import SelfAttention
@@ -10,7 +12,9 @@ from keras_gans.layers.spectral_normalization import SpectralNormalization
 
 __all__ = [
     "BatchNormalization",
+    "CascadingRejection",
     "ConditionalBatchNormalization",
+    "DiffAugment",
     "GlobalSumPooling2D",
     "LabelProjection",
     "LabelScaling",

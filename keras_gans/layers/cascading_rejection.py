@@ -19,17 +19,19 @@ class CascadingRejection(keras.layers.Layer):
         levels: Number of scores N, default 4 [ours]; 1 is an ordinary linear critic. Much smaller than the
             number of features.
         num_classes: 0, or the number of classes; then the layer is called on `[features, labels]`.
+        spectral: Whether each w_i is divided by its norm, the spectral norm of a 1 x d matrix, default False.
 
     Call with features (n, d), or `[features, labels]` with integer labels (n,); returns (n, levels), float32.
 
     Reference: Sinha et al., 2019, arXiv:1911.10979.
     """
 
-    def __init__(self, levels=4, num_classes=0, **kwargs):
+    def __init__(self, levels=4, num_classes=0, spectral=False, **kwargs):
         kwargs.setdefault("dtype", "float32")  # dot products over the features
         super().__init__(**kwargs)
         self.levels = checks.positive_integer("levels", levels)
         self.num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
+        self.spectral = bool(spectral)
 
     def build(self, input_shape):
         features = (input_shape[0] if self.num_classes else input_shape)[-1]
@@ -42,11 +44,18 @@ class CascadingRejection(keras.layers.Layer):
             for i in range(self.levels if self.num_classes else 0)
         ]
 
+    def direction(self, level):
+        """Returns w_i of a level (counted from 0) as (1, d)."""
+        direction = ops.transpose(self.directions[level].value)
+        if not self.spectral:
+            return direction
+        return direction / ops.sqrt(ops.sum(ops.square(direction)) + 1e-12)
+
     def call(self, inputs):
         features, labels = inputs if self.num_classes else (inputs, None)
         rest, scores = ops.cast(features, "float32"), []
-        for i, direction in enumerate(self.directions):
-            direction = ops.transpose(direction.value)  # (1, d)
+        for i in range(self.levels):
+            direction = self.direction(i)  # (1, d)
             if labels is not None:
                 direction = direction + ops.take(self.embeddings[i].value, labels, axis=0)  # (n, d)
             score = ops.sum(rest * direction, axis=-1, keepdims=True)  # (n, 1)
@@ -63,7 +72,7 @@ class CascadingRejection(keras.layers.Layer):
         """
         if self.num_classes:
             raise ValueError("effective_directions() exists without labels only: with labels they differ per sample.")
-        directions = [direction.value[:, 0] for direction in self.directions]
+        directions = [self.direction(i)[0] for i in range(self.levels)]
         rows = []
         for i, row in enumerate(directions):
             for other in reversed(directions[:i]):
@@ -76,4 +85,5 @@ class CascadingRejection(keras.layers.Layer):
         return (features[0], self.levels)
 
     def get_config(self):
-        return {**super().get_config(), "levels": self.levels, "num_classes": self.num_classes}
+        config = {"levels": self.levels, "num_classes": self.num_classes, "spectral": self.spectral}
+        return {**super().get_config(), **config}

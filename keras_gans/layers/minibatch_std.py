@@ -28,6 +28,8 @@ class MinibatchStandardDeviation(keras.layers.Layer):
     Call: features (n, ..., C). Returns (n, ..., C + 1). The statistic is computed in float32.
     """
 
+    couples_samples = True
+
     def __init__(self, group_size=4, **kwargs):
         super().__init__(**kwargs)
         self.group_size = checks.positive_integer("group_size", group_size, minimum=2)

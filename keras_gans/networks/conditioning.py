@@ -5,6 +5,7 @@ import keras
 from keras_gans import checks
 from keras_gans.layers import (
     BatchNormalization,
+    CascadingRejection,
     ConditionalBatchNormalization,
     LabelledLatents,
     LabelProjection,
@@ -13,6 +14,7 @@ from keras_gans.layers import (
     SpectralNormalization,
 )
 
+HEADS = ("linear", "cascading_rejection")
 MOMENTUM, EPSILON = 0.9, 1e-5  # of every batch norm; short runs do not wait for Keras's 0.99
 
 
@@ -65,12 +67,16 @@ def batch_norm(name, gamma_initializer="ones"):
     return BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, gamma_initializer=gamma_initializer, name=name)
 
 
-def score(features, labels, units, num_classes, use_bias, spectral, kernel_initializer):
+def score(features, labels, units, num_classes, use_bias, spectral, kernel_initializer, head="linear"):
     """Returns the raw scores (n, units), float32, of features (n, F).
 
-    One unit and labels: projection. More units and labels: the features are scaled by `1 + E[y]` first (ours; a
-    projection adds one number and has no natural form for many outputs).
+    With a linear head: one unit and labels, projection; more units and labels, the features are scaled by `1 + E[y]`
+    first (ours; a projection adds one number and has no natural form for many outputs). With
+    `head="cascading_rejection"` the units are the levels of a `CascadingRejection` layer, without biases.
     """
+    if checks.one_of("head", head, HEADS) == "cascading_rejection":
+        layer = CascadingRejection(units, num_classes, spectral=spectral, name="score")
+        return layer([features, labels] if num_classes else features)
     if num_classes and units == 1:
         head = LabelProjection(
             num_classes,

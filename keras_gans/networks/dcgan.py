@@ -25,6 +25,8 @@ from keras_gans.layers import MinibatchStandardDeviation
 from keras_gans.networks import conditioning
 from keras_gans.networks.resolution import stages_and_base
 
+NORMALIZATIONS = ("batch", "layer", "spectral", None)
+
 
 def generator(
     image_shape, latent_dim, num_classes=0, *, width=64, kernel_size=4, modulation=None, use_output_bias=True
@@ -95,6 +97,7 @@ def discriminator(
     normalization="batch",
     minibatch_std=False,
     use_output_bias=True,
+    head="linear",
 ):
     """Returns the DCGAN discriminator: images (n, height, width, channels) in [-1, 1] to raw scores (n, units).
 
@@ -111,6 +114,7 @@ def discriminator(
             embedding), or None. Never on the first convolution, except "spectral".
         minibatch_std: whether the last convolution also sees the minibatch standard deviation (arXiv:1912.04958).
         use_output_bias: whether the last dense layer has a bias. Default True.
+        head: "linear", or "cascading_rejection" with `units` levels (arXiv:1911.10979).
 
     Raises:
         ValueError, TypeError: an argument outside the ranges above; sizes and names get the nearest valid proposal.
@@ -122,7 +126,7 @@ def discriminator(
     num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
     width = checks.positive_integer("width", width)
     kernel_size = checks.positive_integer("kernel_size", kernel_size)
-    normalization = checks.one_of("normalization", normalization, ("batch", "layer", "spectral", None))
+    normalization = checks.one_of("normalization", normalization, NORMALIZATIONS)
     spectral = normalization == "spectral"
     images = keras.Input(tuple(image_shape), name="images")
     inputs, labels = conditioning.inputs_of(images, num_classes)
@@ -152,7 +156,7 @@ def discriminator(
             x = layer_norm(x)
         x = keras.layers.LeakyReLU(negative_slope=0.2, name=f"leaky_relu_{stage}")(x)
     x = keras.layers.Flatten(name="flatten")(x)
-    scores = conditioning.score(x, labels, units, num_classes, use_output_bias, spectral, small_normal)
+    scores = conditioning.score(x, labels, units, num_classes, use_output_bias, spectral, small_normal, head)
     return keras.Model(inputs, scores, name="discriminator")
 
 

@@ -11,6 +11,8 @@ import math
 import keras
 
 from keras_gans import checks
+from keras_gans.layers import CascadingRejection
+from keras_gans.networks.conditioning import HEADS
 
 
 def sample_shape(image_shape):
@@ -90,6 +92,7 @@ def discriminator(
     activation="leaky_relu",
     embedding_dim=32,
     use_output_bias=True,
+    head="linear",
 ):
     """Returns a fully connected discriminator: images or points to raw scores (n, units), higher = more real.
 
@@ -98,6 +101,7 @@ def discriminator(
         units: positive integer, outputs per sample: 1 for a score, `latent_dim` for an encoder-discriminator.
         num_classes: with more than 0 the model takes `[images, labels]`, labels integers (n,).
         width, depth, activation, embedding_dim, use_output_bias: as for the generator.
+        head: "linear", or "cascading_rejection" with `units` levels (arXiv:1911.10979).
 
     Raises:
         ValueError, TypeError: an argument outside the ranges above.
@@ -109,7 +113,10 @@ def discriminator(
     labels = keras.Input((), dtype="int32", name="labels") if num_classes else None
     x = keras.layers.Flatten(name="flatten")(images)
     x = hidden_layers(x, labels, **options)
-    scores = keras.layers.Dense(units, use_bias=use_output_bias, dtype="float32", name="score")(x)
+    if checks.one_of("head", head, HEADS) == "cascading_rejection":
+        scores = CascadingRejection(units, name="score")(x)  # labels are in the features already
+    else:
+        scores = keras.layers.Dense(units, use_bias=use_output_bias, dtype="float32", name="score")(x)
     return keras.Model([images, labels] if num_classes else images, scores, name="discriminator")
 
 

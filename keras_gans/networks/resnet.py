@@ -56,6 +56,9 @@ def discriminator_widths(image_shape, width=64):
     return [min(16 * width, width * 2**i) for i in range(blocks)], min(possible, max(stages, min(stages + 1, 5)))
 
 
+NORMALIZATIONS = ("spectral", None)
+
+
 def generator(
     image_shape,
     latent_dim,
@@ -136,6 +139,7 @@ def discriminator(
     pooling="sum",
     minibatch_std=False,
     use_output_bias=True,
+    head="linear",
 ):
     """Returns the residual discriminator: images (n, height, width, channels) in [-1, 1] to raw scores (n, units).
 
@@ -152,6 +156,7 @@ def discriminator(
         pooling: "sum" (default; the paper) or "mean" (WGAN-GP). The sum makes scores h * w times larger.
         minibatch_std: whether the last block also sees the minibatch standard deviation (arXiv:1912.04958).
         use_output_bias: whether the last dense layer has a bias. Default True.
+        head: "linear", or "cascading_rejection" with `units` levels (arXiv:1911.10979).
 
     Raises:
         ValueError, TypeError: an argument outside the ranges above; sizes and names get the nearest valid proposal.
@@ -161,7 +166,7 @@ def discriminator(
     channels, halvings = discriminator_widths(image_shape, checks.positive_integer("width", width))
     units = checks.positive_integer("units", units)
     num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
-    spectral = checks.one_of("normalization", normalization, ("spectral", None)) == "spectral"
+    spectral = checks.one_of("normalization", normalization, NORMALIZATIONS) == "spectral"
     pooling = checks.one_of("pooling", pooling, ("sum", "mean"))
     heights = [image_shape[0] >> min(i + 1, halvings) for i in range(len(channels))]
     attended = attended_height(attention, image_shape, heights)
@@ -201,7 +206,7 @@ def discriminator(
     pool = GlobalSumPooling2D if pooling == "sum" else keras.layers.GlobalAveragePooling2D
     x = pool(dtype="float32", name="pool")(x)
     scores = conditioning.score(
-        x, labels, units, num_classes, use_output_bias, spectral, keras.initializers.GlorotUniform
+        x, labels, units, num_classes, use_output_bias, spectral, keras.initializers.GlorotUniform, head
     )
     return keras.Model(inputs, scores, name="discriminator")
 

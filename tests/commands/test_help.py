@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -28,10 +27,8 @@ def test_every_help_text_has_an_example_that_parses(command, name):
 def test_help_answers_without_loading_keras():
     check = "import sys; sys.argv[0] = 'keras-gans'; from keras_gans import cli; cli.run(['--help'])"
     check += "; sys.exit('keras' in sys.modules or 'numpy' in sys.modules)"
-    started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
     assert done.returncode == 0 and "reconstruct" in done.stdout and done.stderr == ""
-    assert time.perf_counter() - started < 10
 
 
 def test_no_arguments_show_the_commands(command):

@@ -1,0 +1,95 @@
+"""WGAN, the Wasserstein GAN with weight clipping (Arjovsky et al., 2017, arXiv:1701.07875).
+
+With D the critic's score (higher = more real), x real, z ~ N(0, I):
+
+    critic:     min over D  E D(G(z)) - E D(x),  then every weight of D is clipped to [-c, c]
+    generator:  min over G  -E D(G(z))
+
+For the best critic with Lipschitz constant K, E D(x) - E D(G(z)) is K times the Wasserstein-1 distance: it is logged
+as `wasserstein`. Clipping is the crude way to bound K; `wgan_gp.py` and `gan_qp.py` are the better ones.
+
+Our choices: 1. the weights are clipped after each critic step (the original code clips before; equivalent but for the
+first step); 2. always `critic_steps` critic steps, without the original's 100 at the start.
+"""
+
+import keras
+from keras import ops
+
+from keras_gans import checks
+from keras_gans.engine import AdversarialModel, descend, mean
+
+
+@keras.saving.register_keras_serializable("keras_gans")
+class WGAN(AdversarialModel):
+    """A GAN that estimates the Wasserstein distance with a critic of clipped weights.
+
+    Args:
+        generator: `keras.Model`, latents (n, latent_dim) -> images (n, h, w, c) in [-1, 1].
+        discriminator: `keras.Model`, images -> (n, 1) unbounded scores, higher = more real.
+        latent_dim: Integer, length of a latent vector.
+        clip: Bound c of every critic weight, above 0, default 0.01.
+        critic_steps: Critic steps per generator step, default 5.
+        num_classes: 0, or the number of classes of a conditional model.
+
+    Raises:
+        ValueError: For a clip that is not positive or networks of the wrong shapes.
+
+    Example:
+        >>> model = keras_gans.create("wgan", image_shape=(32, 32, 3), latent_dim=128)
+        >>> model.compile()
+        >>> model.fit(images, batch_size=64, epochs=20)
+
+    Reference: Arjovsky et al., 2017, arXiv:1701.07875. Default optimisers: RMSprop, learning rate 5e-5.
+    """
+
+    logs = ("discriminator_loss", "generator_loss", "wasserstein")
+
+    def __init__(self, generator, discriminator, latent_dim, clip=0.01, critic_steps=5, **kwargs):
+        self.clip = checks.number("clip", clip, above=0)
+        super().__init__(generator, discriminator, latent_dim, critic_steps=critic_steps, **kwargs)
+
+    def discriminator_loss(self, real_scores, fake_scores):
+        """Returns the scalar loss of the critic."""
+        return mean(fake_scores) - mean(real_scores)
+
+    def generator_loss(self, fake_scores):
+        """Returns the scalar loss of the generator."""
+        return -mean(fake_scores)
+
+    def train_step(self, data):
+        for reals, labels in self.critic_batches(data):
+            fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
+
+            def critic_objective(reals=reals, labels=labels, fakes=fakes):
+                distance = self.discriminator_loss(self.score(reals, labels), self.score(fakes, labels))
+                loss, extras = self.penalized(distance, reals, fakes, labels)
+                return loss, {"wasserstein": -distance, **extras}
+
+            d_loss, observed = descend(critic_objective, self, "discriminator")
+            for variable in self.discriminator.trainable_variables:
+                variable.assign(ops.clip(variable.value, -self.clip, self.clip))
+
+        latents = self.sample_latents(ops.shape(reals)[0])
+        g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
+
+    def test_step(self, data):
+        reals, labels = self.batch(data)
+        latents = self.sample_latents(ops.shape(reals)[0], training=False)
+        real_scores = self.score(reals, labels, training=False)
+        fake_scores = self.score(self.fake(latents, labels, training=False), labels, training=False)
+        d_loss = self.discriminator_loss(real_scores, fake_scores)
+        g_loss = self.generator_loss(fake_scores)
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, wasserstein=-d_loss)
+
+    def default_optimizers(self):
+        return {player: keras.optimizers.RMSprop(5e-5) for player in self.players}
+
+    @classmethod
+    def network_options(cls, **knobs):
+        """Returns the options of the networks: batch norm but with penalties; no last bias, whose gradient is 0."""
+        normalization = None if knobs.get("penalties") else "batch"
+        return {"generator": {}, "discriminator": {"normalization": normalization, "use_output_bias": False}}
+
+    def get_config(self):
+        return {**super().get_config(), "clip": self.clip}

@@ -1,0 +1,116 @@
+"""WGAN-GP, the Wasserstein GAN with gradient penalty (Gulrajani et al., 2017, arXiv:1704.00028), and WGAN-LP.
+
+With D the critic's score (higher = more real), x real, z ~ N(0, I), and x^ = e x + (1 - e) G(z) with one e ~ U(0, 1)
+per sample:
+
+    critic:     min over D  E D(G(z)) - E D(x) + penalty_weight E (|grad D(x^)| - 1)^2
+    generator:  min over G  -E D(G(z))
+
+one_sided (WGAN-LP, arXiv:1709.08894): max(0, |grad D(x^)| - 1)^2 instead. The norm runs over all pixels of a sample.
+The un-penalised E D(x) - E D(G(z)) is logged as `wasserstein`.
+
+Our choices: 1. critic steps see fresh reals and latents, the generator step fresh latents.
+"""
+
+import keras
+from keras import ops
+
+from keras_gans import checks
+from keras_gans.engine import AdversarialModel, descend, mean
+from keras_gans.penalties import GradientPenalty
+
+
+@keras.saving.register_keras_serializable("keras_gans")
+class WGANGP(AdversarialModel):
+    """A Wasserstein GAN whose critic has gradient norms near 1 between reals and fakes.
+
+    Args:
+        generator: `keras.Model`, latents (n, latent_dim) -> images (n, h, w, c) in [-1, 1].
+        discriminator: `keras.Model`, images -> (n, 1) unbounded scores, higher = more real, without batch norm.
+        latent_dim: Integer, length of a latent vector.
+        penalty_weight: At least 0, default 10.
+        one_sided: Whether only norms above 1 are penalised (WGAN-LP), default False.
+        critic_steps: Critic steps per generator step, default 5.
+        num_classes: 0, or the number of classes of a conditional model.
+
+    Raises:
+        ValueError: For a negative weight, a critic with batch norm, or networks of the wrong shapes.
+
+    Example:
+        >>> model = keras_gans.create("wgan_gp", image_shape=(32, 32, 3), latent_dim=128)
+        >>> model.compile()
+        >>> model.fit(images, batch_size=64, epochs=20)
+
+    Reference: Gulrajani et al., 2017, arXiv:1704.00028. Default optimisers: Adam, learning rate 1e-4, betas (0, 0.9).
+    """
+
+    logs = ("discriminator_loss", "generator_loss", "wasserstein", "penalty")
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        latent_dim,
+        penalty_weight=10.0,
+        one_sided=False,
+        critic_steps=5,
+        penalties=(),
+        **kwargs,
+    ):
+        self.penalty_weight = checks.number("penalty_weight", penalty_weight, minimum=0)
+        self.one_sided = bool(one_sided)
+        own = GradientPenalty(self.penalty_weight, target=1.0, at="interpolated", one_sided=self.one_sided)
+        object.__setattr__(self, "extra_penalties", tuple(penalties))
+        super().__init__(
+            generator, discriminator, latent_dim, critic_steps=critic_steps, penalties=(own, *penalties), **kwargs
+        )
+
+    def discriminator_loss(self, real_scores, fake_scores):
+        """Returns the scalar loss of the critic without the penalty."""
+        return mean(fake_scores) - mean(real_scores)
+
+    def generator_loss(self, fake_scores):
+        """Returns the scalar loss of the generator."""
+        return -mean(fake_scores)
+
+    def all_logs(self):
+        return self.logs
+
+    def train_step(self, data):
+        for reals, labels in self.critic_batches(data):
+            fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
+
+            def critic_objective(reals=reals, labels=labels, fakes=fakes):
+                distance = self.discriminator_loss(self.score(reals, labels), self.score(fakes, labels))
+                loss, penalty = self.penalized(distance, reals, fakes, labels)
+                return loss, {"wasserstein": -distance, **penalty}
+
+            d_loss, observed = descend(critic_objective, self, "discriminator")
+
+        latents = self.sample_latents(ops.shape(reals)[0])
+        g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
+
+    def test_step(self, data):
+        reals, labels = self.batch(data)
+        latents = self.sample_latents(ops.shape(reals)[0], training=False)
+        fakes = self.fake(latents, labels, training=False)
+        fake_scores = self.score(fakes, labels, training=False)
+        distance = self.discriminator_loss(self.score(reals, labels, training=False), fake_scores)
+        return self.report(
+            discriminator_loss=distance, generator_loss=self.generator_loss(fake_scores), wasserstein=-distance
+        )
+
+    def default_optimizers(self):
+        return {player: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9) for player in self.players}
+
+    @classmethod
+    def network_options(cls, **knobs):
+        """Returns the options of the networks: no batch norm (per-sample gradients), no last bias (no gradient)."""
+        del knobs
+        return {"generator": {}, "discriminator": {"normalization": None, "use_output_bias": False}}
+
+    def get_config(self):
+        config = super().get_config()
+        config["penalties"] = [keras.saving.serialize_keras_object(penalty) for penalty in self.extra_penalties]
+        return {**config, "penalty_weight": self.penalty_weight, "one_sided": self.one_sided}
