@@ -41,11 +41,13 @@ def input_gradients(fn, inputs):
 def value_and_pullback(fn, inputs, variables=()):
     """Returns `(outputs, pullback)` of one forward pass whose gradients can be asked for several times.
 
-    `pullback(cotangents)` takes a tensor of the shape of `outputs` and returns `(input_gradients,
+    `pullback(cotangents, wrt="both")` takes a tensor of the shape of `outputs` and returns `(input_gradients,
     variable_gradients)`: the vector-Jacobian products with respect to `inputs` (one tensor, treated as a
-    leaf) and to the list `variables`.
+    leaf) and to the list `variables`. With `wrt="inputs"` or `"variables"` the other one is not computed, and is
+    not to be used.
     """
-    return backend.value_and_pullback(fn, inputs, list(variables))
+    outputs, pullback = backend.value_and_pullback(fn, inputs, list(variables))
+    return outputs, lambda cotangents, wrt="both": pullback(cotangents, wrt)
 
 
 def mean(values):

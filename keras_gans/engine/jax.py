@@ -89,7 +89,8 @@ def value_and_pullback(fn, inputs, variables):
         lambda inputs, values: _pure(fn, holder, variables)(values, inputs), jnp.asarray(inputs), values, has_aux=True
     )
     _write(holder, written)
-    return outputs, lambda cotangents: backward(jnp.asarray(cotangents, outputs.dtype))
+    # What is not wanted of the two is dead code, which the compiler removes.
+    return outputs, lambda cotangents, wrt: backward(jnp.asarray(cotangents, outputs.dtype))
 
 
 def apply_gradients(optimizer, gradients, variables):
@@ -105,6 +106,10 @@ def read(variable):
 
 def mean(values):
     return ops.mean(ops.cast(values, "float32"))  # arrays are global under keras.distribution: so is their mean
+
+
+def replicas():
+    return 1
 
 
 def replica_seed(seed):

@@ -1,5 +1,6 @@
 """The base classes of the zoo: whole Keras models with several players, one train step, three backends."""
 
+import logging
 import os
 import random
 
@@ -8,10 +9,15 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks, files
+from keras_gans.engine import simultaneous
 from keras_gans.engine.averaging import WeightAverage
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.batches import ArrayBatches, EpochCounter, first_batch
+from keras_gans.engine.gradients import descend
 from keras_gans.engine.optimizers import LossScaleOptimizer, PlayerOptimizers, player_optimizer
+
+logger = logging.getLogger("keras_gans")
+UPDATES = ("alternating", "simultaneous")
 
 
 def given(inputs, labels):
@@ -274,6 +280,8 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
             "_compile_arguments",
             {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile},
         )
+        if getattr(self, "update", UPDATES[0]) != UPDATES[0]:
+            self._compile_arguments["update"] = self.update
 
     def _argument(self, player):
         return f"{player}_optimizer" if len(self.players) > 1 else "optimizer"
@@ -309,6 +317,8 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
     def make_train_function(self, force=False):
         if self.train_function is None or force:
             step = type(self).train_step
+            if getattr(self, "update", UPDATES[0]) == "simultaneous":
+                step = type(self).simultaneous_train_step
 
             def train_step(data):
                 logs = step(self, data)
@@ -492,13 +502,17 @@ class AdversarialModel(GenerativeModel):
 
     def refuse_coupled_samples(self, what):
         """Refuses a discriminator that mixes the samples of a batch, for `what` needs per-sample gradients."""
-        coupled = [layer.name for layer in self.discriminator._flatten_layers() if couples_samples(layer)]
+        coupled = self.coupled_layers()
         if coupled:
             raise ValueError(
                 f"A discriminator for {what} must treat samples independently, or the gradient is not that of one "
                 f"sample. The layer {coupled[0]!r} mixes the samples of a batch: build the discriminator with "
                 "normalization=None, 'layer' or 'spectral'."
             )
+
+    def coupled_layers(self):
+        """Returns the names of the discriminator's layers that mix the samples of a batch in training."""
+        return [layer.name for layer in self.discriminator._flatten_layers() if couples_samples(layer)]
 
     def all_logs(self):
         return (*self.logs, "penalty") if self.penalties else self.logs
@@ -563,6 +577,52 @@ class AdversarialModel(GenerativeModel):
             images = self.augmentation(images)
         return ops.cast(self.discriminator(given(images, labels), training=training), "float32")
 
+    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
+        """Returns `(discriminator_loss, generator_loss, {log: value})` from the discriminator's outputs.
+
+        Evaluation and simultaneous updates use it; `train_step` is the alternating game.
+
+        Args:
+            real_outputs, fake_outputs: The discriminator's outputs (n, units) on reals and fakes.
+            reals, fakes: The images (n, ...).
+            latents: The latents (n, latent_dim) of the fakes.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define play().")
+
+    def gradient_ratio(self):
+        """Returns what is known of b_i / a_i, the slopes of the two losses in the score of fake i.
+
+        `"constant"`: always -1. `"per_sample"`: finite and never 0/0 for any scores. None: neither.
+        """
+        return None
+
+    def after_discriminator_step(self):
+        """Called after every step of the discriminator; nothing by default."""
+
+    def simultaneous_train_step(self, data):
+        """One step of `update="simultaneous"`: discriminator steps but the last, then both players at once."""
+        *earlier, (reals, labels) = self.critic_batches(data)
+        for images, classes in earlier:
+            latents = self.sample_latents(ops.shape(images)[0])
+            fakes = ops.stop_gradient(self.fake(latents, classes))
+
+            def critic_objective(images=images, classes=classes, fakes=fakes, latents=latents):
+                outputs = self.score(images, classes), self.score(fakes, classes)
+                loss, _, _ = self.play(*outputs, images, fakes, latents)
+                return self.penalized(loss, images, fakes, classes)[0]
+
+            descend(critic_objective, self, "discriminator")
+            self.after_discriminator_step()
+        return self.report(**simultaneous.simultaneous_step(self, reals, labels))
+
+    def test_step(self, data):
+        reals, labels = self.batch(data)
+        latents = self.sample_latents(ops.shape(reals)[0], training=False)
+        fakes = self.fake(latents, labels, training=False)
+        outputs = self.score(reals, labels, training=False), self.score(fakes, labels, training=False)
+        d_loss, g_loss, observed = self.play(*outputs, reals, fakes, latents)
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
+
     def judge(self, outputs):
         """Returns one score (n,) per image from the discriminator's outputs (n, units): higher = more real."""
         return outputs[:, 0]
@@ -603,9 +663,22 @@ class AdversarialModel(GenerativeModel):
         run_eagerly=False,
         steps_per_execution=1,
         jit_compile="auto",
+        update="alternating",
         **unknown,
     ):
-        """See `GenerativeModel.compile`: the paper's optimisers unless `<player>_optimizer` says otherwise."""
+        """See `GenerativeModel.compile`: the paper's optimisers unless `<player>_optimizer` says otherwise.
+
+        Args:
+            update: `"alternating"` (default): the generator steps against the discriminator that has just moved.
+                `"simultaneous"`: both step from the same weights, with one forward pass of each network on the
+                fakes, which is faster; the gradients are exact, and the library chooses the cheapest exact form
+                (see `keras_gans.engine.simultaneous`) and logs it. With `critic_steps` > 1 only the last
+                discriminator step is simultaneous with the generator's.
+        """
+        checks.one_of("update", update, UPDATES)
+        object.__setattr__(self, "update", update)
+        if update == "simultaneous":
+            logger.info("%s: simultaneous updates, %s", self.name, simultaneous.form(self))
         super().compile(
             run_eagerly=run_eagerly,
             steps_per_execution=steps_per_execution,

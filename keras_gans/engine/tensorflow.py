@@ -12,7 +12,8 @@ class BackendTrainer:
         """Does nothing: networks and optimizers are built. Keras would refuse a batch that splits unevenly here."""
 
 
-def _replicas():
+def replicas():
+    """Returns the number of replicas whose gradients an optimizer adds up."""
     return tf.distribute.get_strategy().num_replicas_in_sync if tf.distribute.get_replica_context() else 1
 
 
@@ -22,7 +23,7 @@ def value_and_gradients(loss_fn, variables, scale_loss):
         tape.watch(tensors)
         loss, extras = loss_fn()
         # Optimizers sum the gradients of all replicas: a mean over replicas needs 1/replicas here.
-        objective = scale_loss(loss) / _replicas()
+        objective = scale_loss(loss) / replicas()
     gradients = tape.gradient(objective, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return loss, extras, [tf.convert_to_tensor(gradient) for gradient in gradients]  # embeddings give IndexedSlices
 
@@ -42,14 +43,15 @@ def value_and_pullback(fn, inputs, variables):
         tape.watch(inputs)
         outputs = fn(inputs)
 
-    def pullback(cotangents):
+    def pullback(cotangents, wrt):
         gradients = tape.gradient(
             outputs,
-            [inputs, *tensors],
+            {"inputs": [inputs], "variables": tensors, "both": [inputs, *tensors]}[wrt],
             output_gradients=tf.cast(cotangents, outputs.dtype),
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        return gradients[0], [tf.convert_to_tensor(gradient) for gradient in gradients[1:]]
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        return (None, gradients) if wrt == "variables" else (gradients[0], gradients[1:])
 
     return outputs, pullback
 
@@ -64,7 +66,7 @@ def read(variable):
 
 def mean(values):
     values = ops.cast(values, "float32")
-    if _replicas() == 1:
+    if replicas() == 1:
         return ops.mean(values)
     sums = [tf.reduce_sum(values), tf.cast(tf.size(values), "float32")]
     total, count = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
@@ -73,7 +75,7 @@ def mean(values):
 
 def replica_seed(seed):
     """Replicas share the seed state: the replica's number makes their draws differ."""
-    if _replicas() == 1:
+    if replicas() == 1:
         return seed
     replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, seed.dtype)
     return seed + tf.stack([replica * 7919, tf.zeros_like(replica)])

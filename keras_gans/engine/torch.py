@@ -38,18 +38,18 @@ def value_and_pullback(fn, inputs, variables):
     with torch.enable_grad():
         inputs = ops.convert_to_tensor(inputs).detach().requires_grad_(True)
         outputs = fn(inputs)
-    tensors = [inputs, *(variable.value for variable in variables)]
+    tensors = [variable.value for variable in variables]
 
-    def pullback(cotangents):
+    def pullback(cotangents, wrt):
         gradients = torch.autograd.grad(
             outputs,
-            tensors,
+            {"inputs": [inputs], "variables": tensors, "both": [inputs, *tensors]}[wrt],
             grad_outputs=cotangents.to(outputs.dtype),
             retain_graph=True,
             allow_unused=True,
             materialize_grads=True,
         )
-        return gradients[0], list(gradients[1:])
+        return (None, list(gradients)) if wrt == "variables" else (gradients[0], list(gradients[1:]))
 
     return outputs.detach(), pullback
 
@@ -65,6 +65,10 @@ def read(variable):
 
 def mean(values):
     return ops.mean(ops.cast(values, "float32"))
+
+
+def replicas():
+    return 1
 
 
 def replica_seed(seed):

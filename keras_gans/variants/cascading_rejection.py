@@ -148,17 +148,9 @@ class CascadingRejectionGAN(AdversarialModel):
         g_loss, levels = descend(generator_objective, self, "generator")
         return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed, **levels)
 
-    def test_step(self, data):
-        reals, labels = self.batch(data)
-        latents = self.sample_latents(ops.shape(reals)[0], training=False)
-        real_scores = self.score(reals, labels, training=False)
-        fake_scores = self.score(self.fake(latents, labels, training=False), labels, training=False)
-        return self.report(
-            discriminator_loss=self.discriminator_loss(real_scores, fake_scores),
-            generator_loss=self.generator_loss(fake_scores),
-            **self.observe(real_scores, fake_scores),
-            **self.observe_generator(fake_scores),
-        )
+    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
+        observed = {**self.observe(real_outputs, fake_outputs), **self.observe_generator(fake_outputs)}
+        return self.discriminator_loss(real_outputs, fake_outputs), self.generator_loss(fake_outputs), observed
 
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.9) for player in self.players}

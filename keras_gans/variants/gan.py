@@ -96,17 +96,12 @@ class GAN(AdversarialModel):
         g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
         return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **scores)
 
-    def test_step(self, data):
-        reals, labels = self.batch(data)
-        latents = self.sample_latents(ops.shape(reals)[0], training=False)
-        real_logits = self.score(reals, labels, training=False)
-        fake_logits = self.score(self.fake(latents, labels, training=False), labels, training=False)
-        return self.report(
-            discriminator_loss=self.discriminator_loss(real_logits, fake_logits),
-            generator_loss=self.generator_loss(fake_logits),
-            real_score=mean(real_logits),
-            fake_score=mean(fake_logits),
-        )
+    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
+        observed = {"real_score": mean(real_outputs), "fake_score": mean(fake_outputs)}
+        return self.discriminator_loss(real_outputs, fake_outputs), self.generator_loss(fake_outputs), observed
+
+    def gradient_ratio(self):
+        return {"saturating": "constant", "non_saturating": "per_sample"}.get(self.loss_name)
 
     def default_optimizers(self):
         beta_1, beta_2 = (0.0, 0.9) if self.loss_name == "hinge" else (0.5, 0.999)

@@ -98,17 +98,10 @@ class GANQP(AdversarialModel):
         g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
         return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
 
-    def test_step(self, data):
-        reals, labels = self.batch(data)
-        fakes = self.fake(self.sample_latents(ops.shape(reals)[0], training=False), labels, training=False)
-        real_scores = self.score(reals, labels, training=False)
-        fake_scores = self.score(fakes, labels, training=False)
+    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
         distances = self.distances(reals, fakes)
-        return self.report(
-            discriminator_loss=self.discriminator_loss(real_scores, fake_scores, distances),
-            generator_loss=self.generator_loss(fake_scores),
-            **self.observe(real_scores, fake_scores, distances),
-        )
+        d_loss = self.discriminator_loss(real_outputs, fake_outputs, distances)
+        return d_loss, self.generator_loss(fake_outputs), self.observe(real_outputs, fake_outputs, distances)
 
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999) for player in self.players}

@@ -163,18 +163,11 @@ class OGAN(AdversarialModel):
         g_loss = descend(generator_objective, self, "generator")
         return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
 
-    def test_step(self, data):
-        reals, labels = self.batch(data)
-        latents = self.sample_latents(ops.shape(reals)[0], training=False)
-        fakes = self.fake(latents, labels, training=False)
-        real_encodings = self.score(reals, labels, training=False)
-        fake_encodings = self.score(fakes, labels, training=False)
+    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
         distances = self.distances(reals, fakes)
-        return self.report(
-            discriminator_loss=self.discriminator_loss(real_encodings, fake_encodings, latents, distances),
-            generator_loss=self.generator_loss(fake_encodings, latents),
-            **self.observe(real_encodings, fake_encodings, latents),
-        )
+        d_loss = self.discriminator_loss(real_outputs, fake_outputs, latents, distances)
+        observed = self.observe(real_outputs, fake_outputs, latents)
+        return d_loss, self.generator_loss(fake_outputs, latents), observed
 
     def encode(self, images, labels=None):
         """Returns the encodings N(E(x)) of images.

@@ -91,16 +91,12 @@ class R3GAN(AdversarialModel):
         g_loss = descend(generator_objective, self, "generator")
         return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
 
-    def test_step(self, data):
-        reals, labels = self.batch(data)
-        latents = self.sample_latents(ops.shape(reals)[0], training=False)
-        real_logits = self.score(reals, labels, training=False)
-        fake_logits = self.score(self.fake(latents, labels, training=False), labels, training=False)
-        return self.report(
-            discriminator_loss=self.discriminator_loss(real_logits, fake_logits),
-            generator_loss=self.generator_loss(real_logits, fake_logits),
-            score_difference=mean(real_logits - fake_logits),
-        )
+    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
+        losses = self.discriminator_loss(real_outputs, fake_outputs), self.generator_loss(real_outputs, fake_outputs)
+        return *losses, {"score_difference": mean(real_outputs - fake_outputs)}
+
+    def gradient_ratio(self):
+        return "constant" if self.saturating else "per_sample"
 
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.99, epsilon=1e-8) for player in self.players}

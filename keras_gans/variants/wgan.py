@@ -66,21 +66,22 @@ class WGAN(AdversarialModel):
                 return loss, {"wasserstein": -distance, **extras}
 
             d_loss, observed = descend(critic_objective, self, "discriminator")
-            for variable in self.discriminator.trainable_variables:
-                variable.assign(ops.clip(variable.value, -self.clip, self.clip))
+            self.after_discriminator_step()
 
         latents = self.sample_latents(ops.shape(reals)[0])
         g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
         return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
 
-    def test_step(self, data):
-        reals, labels = self.batch(data)
-        latents = self.sample_latents(ops.shape(reals)[0], training=False)
-        real_scores = self.score(reals, labels, training=False)
-        fake_scores = self.score(self.fake(latents, labels, training=False), labels, training=False)
-        d_loss = self.discriminator_loss(real_scores, fake_scores)
-        g_loss = self.generator_loss(fake_scores)
-        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, wasserstein=-d_loss)
+    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
+        distance = self.discriminator_loss(real_outputs, fake_outputs)
+        return distance, self.generator_loss(fake_outputs), {"wasserstein": -distance}
+
+    def gradient_ratio(self):
+        return "constant"
+
+    def after_discriminator_step(self):
+        for variable in self.discriminator.trainable_variables:
+            variable.assign(ops.clip(variable.value, -self.clip, self.clip))
 
     def default_optimizers(self):
         return {player: keras.optimizers.RMSprop(5e-5) for player in self.players}

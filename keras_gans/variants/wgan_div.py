@@ -16,9 +16,31 @@ from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine import AdversarialModel, descend, input_gradients, mean
-from keras_gans.penalties import interpolate, squared_norms
+from keras_gans.penalties import Penalty, interpolate, squared_norms
 
 SAMPLINGS = ("interpolated", "mix", "real", "fake")
+
+
+@keras.saving.register_keras_serializable("keras_gans")
+class DivergencePenalty(Penalty):
+    """k E |grad D|^p at the points of `sampling`; arguments as for `WGANDiv`, call as for `keras_gans.penalties`."""
+
+    def __init__(self, k=2.0, p=6.0, sampling="interpolated"):
+        super().__init__(checks.number("k", k, minimum=0))
+        self.p = checks.number("p", p, above=1)
+        self.sampling = checks.one_of("sampling", sampling, SAMPLINGS)
+
+    def __call__(self, score, reals, fakes, weights):
+        def powers(points):
+            return mean(ops.power(squared_norms(input_gradients(score, points)) + 1e-12, self.p / 2.0))
+
+        if self.sampling == "mix":
+            return self.weight * (powers(reals) + powers(fakes)) / 2.0
+        points = {"real": reals, "fake": fakes}.get(self.sampling)
+        return self.weight * powers(interpolate(reals, fakes, weights) if points is None else points)
+
+    def get_config(self):
+        return {"k": self.weight, "p": self.p, "sampling": self.sampling}
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -46,14 +68,14 @@ class WGANDiv(AdversarialModel):
     Reference: Wu et al., 2018, arXiv:1712.01026. Default optimisers: Adam, learning rate 2e-4, betas (0.5, 0.999).
     """
 
-    logs = ("discriminator_loss", "generator_loss", "wasserstein", "divergence_penalty")
+    logs = ("discriminator_loss", "generator_loss", "wasserstein", "penalty")
 
-    def __init__(self, generator, discriminator, latent_dim, k=2.0, p=6.0, sampling="interpolated", **kwargs):
-        self.k = checks.number("k", k, minimum=0)
-        self.p = checks.number("p", p, above=1)
-        self.sampling = checks.one_of("sampling", sampling, SAMPLINGS)
-        super().__init__(generator, discriminator, latent_dim, **kwargs)
-        self.refuse_coupled_samples("wgan_div's penalty")
+    def __init__(
+        self, generator, discriminator, latent_dim, k=2.0, p=6.0, sampling="interpolated", penalties=(), **kwargs
+    ):
+        object.__setattr__(self, "own_penalty", DivergencePenalty(k, p, sampling))
+        object.__setattr__(self, "extra_penalties", tuple(penalties))
+        super().__init__(generator, discriminator, latent_dim, penalties=(self.own_penalty, *penalties), **kwargs)
 
     def discriminator_loss(self, real_scores, fake_scores):
         """Returns the scalar loss of the critic without the penalty."""
@@ -63,27 +85,17 @@ class WGANDiv(AdversarialModel):
         """Returns the scalar loss of the generator."""
         return -mean(fake_scores)
 
-    def divergence_penalty(self, score, reals, fakes, weights):
-        """Returns k E |grad score|^p at the points of `sampling`; arguments as for `keras_gans.penalties`."""
-
-        def powers(points):
-            return mean(ops.power(squared_norms(input_gradients(score, points)) + 1e-12, self.p / 2.0))
-
-        if self.sampling == "mix":
-            return self.k * (powers(reals) + powers(fakes)) / 2.0
-        points = {"real": reals, "fake": fakes}.get(self.sampling)
-        return self.k * powers(interpolate(reals, fakes, weights) if points is None else points)
+    def all_logs(self):
+        return self.logs
 
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
             fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
-            weights = self.mixing_weights(ops.shape(reals)[0])
 
-            def critic_objective(reals=reals, labels=labels, fakes=fakes, weights=weights):
+            def critic_objective(reals=reals, labels=labels, fakes=fakes):
                 distance = self.discriminator_loss(self.score(reals, labels), self.score(fakes, labels))
-                penalty = self.divergence_penalty(lambda x: self.score(x, labels), reals, fakes, weights)
-                loss, extras = self.penalized(distance + penalty, reals, fakes, labels)
-                return loss, {"wasserstein": -distance, "divergence_penalty": penalty, **extras}
+                loss, penalty = self.penalized(distance, reals, fakes, labels)
+                return loss, {"wasserstein": -distance, **penalty}
 
             d_loss, observed = descend(critic_objective, self, "discriminator")
 
@@ -91,15 +103,12 @@ class WGANDiv(AdversarialModel):
         g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
         return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
 
-    def test_step(self, data):
-        reals, labels = self.batch(data)
-        latents = self.sample_latents(ops.shape(reals)[0], training=False)
-        fakes = self.fake(latents, labels, training=False)
-        fake_scores = self.score(fakes, labels, training=False)
-        distance = self.discriminator_loss(self.score(reals, labels, training=False), fake_scores)
-        return self.report(
-            discriminator_loss=distance, generator_loss=self.generator_loss(fake_scores), wasserstein=-distance
-        )
+    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
+        distance = self.discriminator_loss(real_outputs, fake_outputs)
+        return distance, self.generator_loss(fake_outputs), {"wasserstein": -distance}
+
+    def gradient_ratio(self):
+        return "constant"
 
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999) for player in self.players}
@@ -111,4 +120,6 @@ class WGANDiv(AdversarialModel):
         return {"generator": {}, "discriminator": {"normalization": None, "use_output_bias": False}}
 
     def get_config(self):
-        return {**super().get_config(), "k": self.k, "p": self.p, "sampling": self.sampling}
+        config = super().get_config()
+        config["penalties"] = [keras.saving.serialize_keras_object(penalty) for penalty in self.extra_penalties]
+        return {**config, **self.own_penalty.get_config()}

@@ -91,15 +91,12 @@ class WGANGP(AdversarialModel):
         g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
         return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
 
-    def test_step(self, data):
-        reals, labels = self.batch(data)
-        latents = self.sample_latents(ops.shape(reals)[0], training=False)
-        fakes = self.fake(latents, labels, training=False)
-        fake_scores = self.score(fakes, labels, training=False)
-        distance = self.discriminator_loss(self.score(reals, labels, training=False), fake_scores)
-        return self.report(
-            discriminator_loss=distance, generator_loss=self.generator_loss(fake_scores), wasserstein=-distance
-        )
+    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
+        distance = self.discriminator_loss(real_outputs, fake_outputs)
+        return distance, self.generator_loss(fake_outputs), {"wasserstein": -distance}
+
+    def gradient_ratio(self):
+        return "constant"
 
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9) for player in self.players}

@@ -2,9 +2,9 @@
 """Compares `model.fit` per step with a hand-written `tf.function` that does the same updates, interleaved.
 
 Both train the same DCGAN (32x32x3, batch 64 by default) with the same optimisers on the same images; the two take
-turns of a few steps each, and the medians are compared. TensorFlow only.
+turns of a dozen steps each, and the medians are compared. TensorFlow only.
 
-usage: python scripts/bench/step_overhead.py [--variant gan] [--turns 25] [--steps 4] [--width 64]
+usage: python scripts/bench/step_overhead.py [--variant gan] [--turns 25] [--steps 12] [--width 64]
 """
 
 import argparse
@@ -55,7 +55,7 @@ def handwritten_step(model, loss):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=25, help="turns of each side, default 25")
-    parser.add_argument("--steps", type=int, default=4, help="steps per turn, default 4")
+    parser.add_argument("--steps", type=int, default=12, help="steps per turn, default 12")
     parser.add_argument("--width", type=int, default=64, help="width of the DCGAN, default 64")
     parser.add_argument("--batch-size", type=int, default=64)
     arguments = parser.parse_args()
