@@ -12,8 +12,10 @@ if not _IS_COMMAND_LINE:
     from keras_gans import callbacks, data, layers, networks, penalties
     from keras_gans.registry import create, list_models
     from keras_gans.variants.cascading_rejection import CascadingRejectionGAN
+    from keras_gans.variants.f_gan import FGAN
     from keras_gans.variants.gan import GAN
     from keras_gans.variants.gan_qp import GANQP
+    from keras_gans.variants.likelihood_ratio_gan import LikelihoodRatioGAN
     from keras_gans.variants.o_gan import OGAN
     from keras_gans.variants.r3gan import R3GAN
     from keras_gans.variants.rsgan import RSGAN
@@ -22,6 +24,7 @@ if not _IS_COMMAND_LINE:
     from keras_gans.variants.wgan_gp import WGANGP
 
 __all__ = [
+    "FGAN",
     "GAN",
     "GANQP",
     "OGAN",
@@ -30,6 +33,7 @@ __all__ = [
     "WGAN",
     "WGANGP",
     "CascadingRejectionGAN",
+    "LikelihoodRatioGAN",
     "WGANDiv",
     "callbacks",
     "create",

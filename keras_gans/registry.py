@@ -7,8 +7,10 @@ from keras_gans import checks, networks
 
 VARIANTS = {
     "cascading_rejection_gan": "variants.cascading_rejection:CascadingRejectionGAN",
+    "f_gan": "variants.f_gan:FGAN",
     "gan": "variants.gan:GAN",
     "gan_qp": "variants.gan_qp:GANQP",
+    "likelihood_ratio_gan": "variants.likelihood_ratio_gan:LikelihoodRatioGAN",
     "o_gan": "variants.o_gan:OGAN",
     "r3gan": "variants.r3gan:R3GAN",
     "rsgan": "variants.rsgan:RSGAN",

@@ -1,0 +1,101 @@
+#!/usr/bin/env python
+"""Trains every variant with its default knobs on two mixtures of Gaussians and counts the modes that it covers.
+
+The 8-Gaussian ring (radius 2, standard deviation 0.1) and the 25-Gaussian grid (spacing 1, standard deviation 0.1);
+generator and discriminator are MLPs of 3 layers of 128, latents have 2 entries, both players use Adam with learning
+rate 1e-3 and betas (0, 0.9). Of 2,500 samples of the moving average, one counts as high quality within 4 standard
+deviations of a mode, and a mode as covered with at least 20 high-quality samples. Writes a Markdown table.
+
+usage: python scripts/bench/toy_modes.py [--steps 4000] [--seeds 3] [--variants gan rsgan ...] [--out docs/toy_modes.md]
+"""
+
+import argparse
+import itertools
+import platform
+import time
+
+import keras
+import numpy as np
+
+import keras_gans as kg
+
+RING = 2 * np.array([[np.cos(a), np.sin(a)] for a in 2 * np.pi * np.arange(8) / 8])
+GRID = np.array(list(itertools.product(np.linspace(-2, 2, 5), repeat=2)))
+MIXTURES = {"ring": (RING, 0.1), "grid": (GRID, 0.1)}
+CASES = {
+    "gan with R1": ("gan", {"penalties": [kg.penalties.R1(0.1)]}),
+    "rsgan": ("rsgan", {}),
+}
+
+
+def sample(centres, deviation, count, seed):
+    """Returns points (count, 2) of a mixture with equal weights."""
+    rng = np.random.default_rng(seed)
+    return (centres[rng.integers(len(centres), size=count)] + deviation * rng.normal(size=(count, 2))).astype("float32")
+
+
+def quality(points, centres, deviation):
+    """Returns the number of covered modes and the fraction of high-quality points."""
+    distances = np.linalg.norm(points[:, None] - centres[None], axis=-1)
+    nearest, good = distances.argmin(1), distances.min(1) < 4 * deviation
+    counts = np.bincount(nearest[good], minlength=len(centres))
+    return int((counts >= 20).sum()), float(good.mean())
+
+
+def train(name, knobs, mixture, seed, steps):
+    """Returns `quality` of one trained model; NaN counts as nothing covered."""
+    centres, deviation = MIXTURES[mixture]
+    keras.utils.set_random_seed(seed)
+    options = {"width": 128, "depth": 3}
+    latent_dim = max(2, kg.registry.get(name).minimum_latent_dim)
+    model = kg.create(name, (2,), latent_dim=latent_dim, network="mlp", network_options=options, **knobs)
+    model.compile(*[keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.9) for _ in model.players])
+    average = kg.callbacks.WeightMovingAverage(0.995)
+    points = sample(centres, deviation, 50_000, seed)
+    model.fit(points, batch_size=128, steps_per_epoch=steps, callbacks=[average], verbose=0)
+    with average.applied(model):
+        samples = model.generate(2500, seed=seed)
+    if not np.isfinite(samples).all():
+        return 0, 0.0
+    return quality(samples, centres, deviation)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=4000, help="train steps per model, default 4000")
+    parser.add_argument("--seeds", type=int, default=3, help="models per variant and mixture, default 3")
+    parser.add_argument("--variants", nargs="+", help="default: every two-player variant")
+    parser.add_argument("--mixtures", nargs="+", default=list(MIXTURES), choices=list(MIXTURES))
+    parser.add_argument("--out", help="Markdown file to write")
+    arguments = parser.parse_args()
+
+    players = [n for n in kg.list_models() if issubclass(kg.registry.get(n), kg.engine.AdversarialModel)]
+    cases = {**{name: (name, {}) for name in players}, **CASES}
+    if arguments.variants:
+        unknown = set(arguments.variants) - set(cases)
+        if unknown:
+            parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(cases)}")
+        cases = {name: cases[name] for name in arguments.variants}
+    lines = ["| variant | " + " | ".join(f"{m}: modes | {m}: high quality" for m in arguments.mixtures) + " |"]
+    lines.append("|---" * (1 + 2 * len(arguments.mixtures)) + "|")
+    start = time.perf_counter()
+    for label, (name, knobs) in cases.items():
+        row = [f"`{name}`" if label == name else label]
+        for mixture in arguments.mixtures:
+            results = [train(name, knobs, mixture, seed, arguments.steps) for seed in range(arguments.seeds)]
+            row.append(", ".join(str(modes) for modes, _ in results) + f" of {len(MIXTURES[mixture][0])}")
+            row.append(", ".join(f"{share:.2f}" for _, share in results))
+        lines.append("| " + " | ".join(row) + " |")
+        print(lines[-1], f" {time.perf_counter() - start:.0f} s", flush=True)
+    note = (
+        f"{arguments.steps} steps, seeds 0 to {arguments.seeds - 1}, Keras {keras.__version__} on "
+        f"{keras.config.backend()}, {platform.machine()}; `python scripts/bench/toy_modes.py` writes this table."
+    )
+    if arguments.out:
+        with open(arguments.out, "w", encoding="utf-8") as file:
+            file.write("# Modes of two mixtures of Gaussians\n\n" + (main.__doc__ or "") + "\n".join(lines))
+            file.write("\n\n" + note + "\n")
+
+
+if __name__ == "__main__":
+    main()
