@@ -55,7 +55,8 @@ def train(folder, epochs, callback, out):
 def start(arguments, folder, out):
     command = [sys.executable, os.path.abspath(__file__), "--train", folder, "--out", out]
     command += ["--epochs", str(arguments.epochs), "--callback", arguments.callback]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with open(out + ".log", "w", encoding="utf-8") as log:  # shown if the process fails
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
 
 
 def run(arguments, folder, out, kills):
@@ -75,6 +76,8 @@ def run(arguments, folder, out, kills):
         if process.wait() == 0:
             return killed
         if seen != step:
+            with open(out + ".log", encoding="utf-8") as log:
+                sys.stderr.write(log.read())
             raise SystemExit(f"The training process failed by itself with exit code {process.returncode}.")
 
 
