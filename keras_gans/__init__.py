@@ -15,6 +15,7 @@ if not _IS_COMMAND_LINE:
     from keras_gans.variants.f_gan import FGAN
     from keras_gans.variants.gan import GAN
     from keras_gans.variants.gan_qp import GANQP
+    from keras_gans.variants.ign import IGN
     from keras_gans.variants.likelihood_ratio_gan import LikelihoodRatioGAN
     from keras_gans.variants.o_gan import OGAN
     from keras_gans.variants.r3gan import R3GAN
@@ -27,6 +28,7 @@ __all__ = [
     "FGAN",
     "GAN",
     "GANQP",
+    "IGN",
     "OGAN",
     "R3GAN",
     "RSGAN",

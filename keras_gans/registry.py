@@ -10,6 +10,7 @@ VARIANTS = {
     "f_gan": "variants.f_gan:FGAN",
     "gan": "variants.gan:GAN",
     "gan_qp": "variants.gan_qp:GANQP",
+    "ign": "variants.ign:IGN",
     "likelihood_ratio_gan": "variants.likelihood_ratio_gan:LikelihoodRatioGAN",
     "o_gan": "variants.o_gan:OGAN",
     "r3gan": "variants.r3gan:R3GAN",
@@ -52,15 +53,20 @@ def create(name, image_shape, latent_dim=128, network="dcgan", num_classes=0, ne
     checks.no_unknown(f"The variant {name!r}", [knob for knob in knobs if knob not in known], known)
     latent_dim = checks.positive_integer("latent_dim", latent_dim, minimum=variant.minimum_latent_dim)
     shared = {key: value for key, value in (network_options or {}).items() if key not in variant.networks}
-    inputs = {"generator": latent_dim, "discriminator": variant.discriminator_units(latent_dim, **knobs)}
+    labels = {"num_classes": num_classes} if variant.conditional else {}
     built = {}
     for part, preferred in variant.network_options(**knobs).items():
         options = {**shared, **(network_options or {}).get(part, {})}
-        known = _options_of(builders, part, options)
+        builder = "autoencoder" if part == "network" else part
+        checks.one_of("network", network, [n for n, module in networks.NETWORKS.items() if hasattr(module, builder)])
+        known = _options_of(builders, builder, options)
         checks.no_unknown(f"The {part} of network {network!r}", [o for o in options if o not in known], known)
         options = {**_suitable(preferred, known, builders), **options}
-        built[part] = getattr(builders, part)(image_shape, inputs[part], num_classes=num_classes, **options)
-    return variant(**built, latent_dim=latent_dim, num_classes=num_classes, **knobs)
+        size = variant.discriminator_units(latent_dim, **knobs) if part == "discriminator" else latent_dim
+        built[part] = getattr(builders, builder)(image_shape, size, **labels, **options)
+    if "latent_dim" in inspect.signature(variant.__init__).parameters:
+        knobs["latent_dim"] = latent_dim
+    return variant(**built, num_classes=num_classes, **knobs)
 
 
 def _options_of(builders, part, options):

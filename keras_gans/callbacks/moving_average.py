@@ -13,7 +13,7 @@ class WeightMovingAverage(keras.callbacks.Callback):
 
     Args:
         decay: Float in [0, 1) per train step, default 0.999 (half-life 693 steps).
-        networks: Names of the networks to average, default the generator.
+        networks: Names of the networks to average, default the first: the generator of a GAN.
 
     Example:
         >>> average = keras_gans.callbacks.WeightMovingAverage(0.999)
@@ -24,7 +24,7 @@ class WeightMovingAverage(keras.callbacks.Callback):
     Reference: Yazici et al., 2018, arXiv:1806.04498.
     """
 
-    def __init__(self, decay=0.999, networks=("generator",)):
+    def __init__(self, decay=0.999, networks=None):
         super().__init__()
         self.average = WeightAverage(decay, networks)
 

@@ -3,7 +3,6 @@
 import os
 
 import keras
-import numpy as np
 
 from keras_gans import checks, pictures
 
@@ -11,8 +10,8 @@ from keras_gans import checks, pictures
 class SampleGrid(keras.callbacks.Callback):
     """Writes what the generator makes of the same latents after every epoch, and a GIF of it at the end.
 
-    Files: `folder/epoch_0001.png`, ... and `folder/training.gif`. Works on any model with `latent_dim`,
-    `labels_for` and `decode`, as the two-player variants have.
+    Files: `folder/epoch_0001.png`, ... and `folder/training.gif`. Works on any model with
+    `latents_for`, `labels_for` and `decode`, as all variants have.
 
     Args:
         folder: Where the pictures go; created if needed.
@@ -41,10 +40,10 @@ class SampleGrid(keras.callbacks.Callback):
 
     def draw(self, epoch):
         """Writes the grid of one epoch (counted from 0)."""
-        latents = np.random.default_rng(self.seed).standard_normal((self.count, self.model.latent_dim))
+        latents = self.model.latents_for(self.count, self.seed)
         labels = self.model.labels_for(self.count)
         columns = self.model.num_classes or None
-        images = self.model.decode(latents.astype("float32"), labels)
+        images = self.model.decode(latents, labels)
         path = os.path.join(self.folder, f"epoch_{epoch + 1:04d}.png")
         pictures.save_png(path, pictures.grid(images, columns=columns, scale=self.scale))
 

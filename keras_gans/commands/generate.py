@@ -158,7 +158,8 @@ def between_latents(model, pairs, steps, seed, renormalize):
     """
     import numpy as np
 
-    ends = np.random.default_rng(seed).standard_normal((2, pairs, 1, model.latent_dim))
+    latents = model.latents_for(2 * pairs, seed)
+    ends = latents.reshape(2, pairs, 1, -1)
     weights = np.linspace(0.0, 1.0, steps)[None, :, None]
     points = (1 - weights) * ends[0] + weights * ends[1]  # (pairs, steps, latent_dim)
     if renormalize:
@@ -166,5 +167,5 @@ def between_latents(model, pairs, steps, seed, renormalize):
         points *= ((1 - weights) * norms[0] + weights * norms[1]) / np.linalg.norm(points, axis=-1, keepdims=True)
     labels = model.labels_for(pairs)
     labels = None if labels is None else np.repeat(labels, steps)
-    images = model.decode(points.reshape(-1, model.latent_dim).astype("float32"), labels)
+    images = model.decode(points.reshape(-1, *latents.shape[1:]).astype("float32"), labels)
     return images.reshape(pairs, steps, *images.shape[1:])

@@ -28,18 +28,19 @@ class WeightAverage(keras.layers.Layer):
 
     Args:
         decay: Float in [0, 1), per train step. Half-life in steps: `ln 0.5 / ln decay` (0.999: 693).
-        networks: Names of the model's networks that are averaged.
+        networks: Names of the model's networks that are averaged; None for the first, the generator of a GAN.
 
     Reference: Yazici et al., 2018, arXiv:1806.04498.
     """
 
-    def __init__(self, decay=0.999, networks=("generator",), name=None, **kwargs):
+    def __init__(self, decay=0.999, networks=None, name=None, **kwargs):
         super().__init__(name=name or f"average_{decay}".replace(".", "_"), trainable=False, dtype="float32", **kwargs)
         self.decay = checks.number("decay", decay, minimum=0, below=1)
-        self.networks = list(networks)
+        self.networks = None if networks is None else list(networks)
 
     def attach(self, model):
         """Creates the copies, equal to the present weights of `model`'s networks."""
+        self.networks = self.networks or list(model.networks[:1])
         sources = []
         for network in self.networks:
             if not hasattr(model, network):

@@ -55,6 +55,8 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
     networks: tuple[str, ...] = ()
     players: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
+    conditional = True  # whether the variant has a form with labels
+    minimum_latent_dim = 1
 
     def __init__(self, num_classes=0, averages=(), name=None, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -453,7 +455,6 @@ class AdversarialModel(GenerativeModel):
     networks = ("generator", "discriminator")
     players = ("discriminator", "generator")
     logs: tuple[str, ...] = ("discriminator_loss", "generator_loss")
-    minimum_latent_dim = 1
 
     @classmethod
     def network_options(cls, **knobs):
@@ -700,8 +701,11 @@ class AdversarialModel(GenerativeModel):
             uint8 array (n, height, width, channels); float32 (n, d) for a model of points.
         """
         n = checks.positive_integer("n", n)
-        latents = ops.convert_to_numpy(keras.random.normal((n, self.latent_dim), seed=seed))
-        return self.decode(latents, self.labels_for(n, labels))
+        return self.decode(self.latents_for(n, seed), self.labels_for(n, labels))
+
+    def latents_for(self, n, seed=None):
+        """Returns latents (n, latent_dim) as an array, the same for the same integer seed."""
+        return ops.convert_to_numpy(keras.random.normal((n, self.latent_dim), seed=seed))
 
     def labels_for(self, n, labels=None):
         """Returns labels (n,) for a conditional model (one label repeated, or all classes in turn), else None."""

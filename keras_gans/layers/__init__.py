@@ -4,6 +4,9 @@ from keras_gans.layers.batch_normalization import BatchNormalization
 from keras_gans.layers.cascading_rejection import CascadingRejection
 from keras_gans.layers.conditional import ConditionalBatchNormalization, LabelProjection, LabelScaling
 from keras_gans.layers.diff_augment import DiffAugment
+from keras_gans.layers.fir_resampling import FIRDownsampling2D, FIRUpsampling2D
+from keras_gans.layers.gradient_normalization import GradientNormalized
+from keras_gans.layers.learned_basis import LearnedBasis
 from keras_gans.layers.minibatch_std import MinibatchStandardDeviation
 from keras_gans.layers.pooling import GlobalSumPooling2D
 from keras_gans.layers.self_attention import SelfAttention
@@ -15,10 +18,14 @@ __all__ = [
     "CascadingRejection",
     "ConditionalBatchNormalization",
     "DiffAugment",
+    "FIRDownsampling2D",
+    "FIRUpsampling2D",
     "GlobalSumPooling2D",
+    "GradientNormalized",
     "LabelProjection",
     "LabelScaling",
     "LabelledLatents",
+    "LearnedBasis",
     "MinibatchStandardDeviation",
     "SelfAttention",
     "SelfModulatedBatchNormalization",

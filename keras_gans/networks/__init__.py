@@ -5,9 +5,9 @@ Each module of `NETWORKS` offers `generator(image_shape, latent_dim, num_classes
 """
 
 from keras_gans import checks
-from keras_gans.networks import dcgan, mlp, resnet, self_mod
+from keras_gans.networks import dcgan, mlp, r3, resnet, self_mod
 
-NETWORKS = {"dcgan": dcgan, "mlp": mlp, "resnet": resnet, "self_mod": self_mod}
+NETWORKS = {"dcgan": dcgan, "mlp": mlp, "r3": r3, "resnet": resnet, "self_mod": self_mod}
 
 
 def get(network):
@@ -15,4 +15,4 @@ def get(network):
     return NETWORKS[checks.one_of("network", network, NETWORKS)]
 
 
-__all__ = ["NETWORKS", "dcgan", "get", "mlp", "resnet", "self_mod"]
+__all__ = ["NETWORKS", "dcgan", "get", "mlp", "r3", "resnet", "self_mod"]

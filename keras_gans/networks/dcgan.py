@@ -160,6 +160,27 @@ def discriminator(
     return keras.Model(inputs, scores, name="discriminator")
 
 
+def autoencoder(image_shape, latent_dim=128, *, width=64, kernel_size=4, normalization="batch"):
+    """Returns a network from images to images of the same shape: discriminator, a code, generator, without shortcuts.
+
+    Args:
+        image_shape: (height, width, channels), sizes multiples of 4 from 8 on, channels 1 or 3.
+        latent_dim: positive integer, length of the code between the two halves. Default 128.
+        width: channels of the largest maps. Default 64.
+        kernel_size: of the convolutions. Default 4.
+        normalization: of the first half, as for `discriminator`; the second half has batch norm. Default "batch".
+
+    Returns:
+        `keras.Model`, images (n, height, width, channels) -> images in [-1, 1], with the layers "encoder", images ->
+        codes (n, latent_dim), and "decoder", codes -> images.
+    """
+    encoder = discriminator(image_shape, latent_dim, width=width, kernel_size=kernel_size, normalization=normalization)
+    decoder = generator(image_shape, latent_dim, width=width, kernel_size=kernel_size)
+    encoder.name, decoder.name = "encoder", "decoder"
+    images = keras.Input(encoder.input_shape[1:], name="images")
+    return keras.Model(images, decoder(encoder(images)), name="autoencoder")
+
+
 def small_normal():
     return keras.initializers.RandomNormal(stddev=0.02)
 

@@ -120,6 +120,24 @@ def discriminator(
     return keras.Model([images, labels] if num_classes else images, scores, name="discriminator")
 
 
+def autoencoder(image_shape, latent_dim=32, *, width=256, depth=3, activation="leaky_relu"):
+    """Returns a fully connected network from images or points to the same shape, through a code.
+
+    Args:
+        image_shape: (height, width, channels) or (d,).
+        latent_dim: positive integer, length of the code. Default 32.
+        width, depth, activation: of each half, as for the generator.
+
+    Returns:
+        `keras.Model` with the layers "encoder", samples -> codes (n, latent_dim), and "decoder", codes -> samples.
+    """
+    encoder = discriminator(image_shape, latent_dim, width=width, depth=depth, activation=activation)
+    decoder = generator(image_shape, latent_dim, width=width, depth=depth, activation=activation)
+    encoder.name, decoder.name = "encoder", "decoder"
+    images = keras.Input(encoder.input_shape[1:], name="images")
+    return keras.Model(images, decoder(encoder(images)), name="autoencoder")
+
+
 def hidden_options(num_classes, width, depth, activation, embedding_dim):
     """Returns the checked options of `hidden_layers`."""
     return {

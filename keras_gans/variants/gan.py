@@ -9,7 +9,9 @@ With C the discriminator's logit (higher = more real), x real, z ~ N(0, I), sp(t
     hinge            discriminator: E max(0, 1 - C(x)) + E max(0, 1 + C(G(z)))    generator: -E C(G(z))
                                                                             (arXiv:1705.02894, 1802.05957)
 
-All losses are minimised. The optimal discriminator of the first two is C = log p(x)/q(x).
+All losses are minimised. The optimal discriminator of the first two is C = log p(x)/q(x). label_smoothing s (one-sided,
+arXiv:1606.03498) makes the reals' term of the first two (1 - s) E sp(-C(x)) + s E sp(C(x)), and moves
+the real target of least squares by s towards the fake one.
 
 Our choices: 1. the generator step draws fresh latents; 2. least squares without the factor 1/2 that some
 libraries put on every square.
@@ -35,6 +37,7 @@ class GAN(AdversarialModel):
         loss: `"non_saturating"` (default), `"saturating"`, `"least_squares"` or `"hinge"`.
         targets: For `least_squares`: (fake, real, generator) targets (a, b, c), default (0, 1, 1);
             (-1, 1, 0) is the Pearson chi-square choice of the paper.
+        label_smoothing: Float in [0, 0.5), default 0; refused for hinge, which has no labels.
         critic_steps: Discriminator steps per generator step, default 1.
         num_classes: 0, or the number of classes of a conditional model.
 
@@ -52,23 +55,43 @@ class GAN(AdversarialModel):
 
     logs = ("discriminator_loss", "generator_loss", "real_score", "fake_score")
 
-    def __init__(self, generator, discriminator, latent_dim, loss="non_saturating", targets=(0.0, 1.0, 1.0), **kwargs):
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        latent_dim,
+        loss="non_saturating",
+        targets=(0.0, 1.0, 1.0),
+        label_smoothing=0.0,
+        **kwargs,
+    ):
         self.loss_name = checks.one_of("loss", loss, LOSSES)
         if len(tuple(targets)) != 3:
             raise ValueError(
                 f"`targets` must be three numbers (fake, real, generator). {checks.received(targets=targets)}"
             )
         self.targets = tuple(checks.number("targets", target) for target in targets)
+        self.label_smoothing = checks.number("label_smoothing", label_smoothing, minimum=0, below=0.5)
+        if self.label_smoothing and loss == "hinge":
+            raise ValueError(
+                "`label_smoothing` does not go with loss='hinge': a margin has no label to smooth. "
+                f"{checks.received(label_smoothing=label_smoothing)}"
+            )
         super().__init__(generator, discriminator, latent_dim, **kwargs)
 
     def discriminator_loss(self, real_logits, fake_logits):
         """Returns the scalar loss of the discriminator, the mean over the batch of logits (n, 1)."""
         if self.loss_name == "least_squares":
             fake_target, real_target, _ = self.targets
+            real_target = (1.0 - self.label_smoothing) * real_target + self.label_smoothing * fake_target
             return mean(ops.square(real_logits - real_target)) + mean(ops.square(fake_logits - fake_target))
         if self.loss_name == "hinge":
             return mean(ops.relu(1.0 - real_logits)) + mean(ops.relu(1.0 + fake_logits))
-        return mean(ops.softplus(-real_logits)) + mean(ops.softplus(fake_logits))
+        on_reals = mean(ops.softplus(-real_logits))
+        if self.label_smoothing:
+            on_fake_label = mean(ops.softplus(real_logits))
+            on_reals = (1.0 - self.label_smoothing) * on_reals + self.label_smoothing * on_fake_label
+        return on_reals + mean(ops.softplus(fake_logits))
 
     def generator_loss(self, fake_logits):
         """Returns the scalar loss of the generator."""
@@ -114,4 +137,5 @@ class GAN(AdversarialModel):
         return {"generator": {}, "discriminator": {"normalization": normalization}}
 
     def get_config(self):
-        return {**super().get_config(), "loss": self.loss_name, "targets": self.targets}
+        knobs = {"loss": self.loss_name, "targets": self.targets, "label_smoothing": self.label_smoothing}
+        return {**super().get_config(), **knobs}

@@ -16,12 +16,13 @@ import keras_gans as kg
 from tests.conftest import BACKEND
 
 SHAPE, LATENT_DIM, BATCH = (8, 8, 1), 4, 6
+KNOBS = {"ign": {"noise": "gaussian"}, **{name: {"critic_steps": 1} for name in ("wgan", "wgan_gp", "gan_qp")}}
 CASES = [("dcgan", steps, tolerance) for steps, tolerance in ((1, 1e-5), (10, 1e-4))]
 
 
 def train(name, network, steps):
     """Returns the weights and the logs after `steps` steps; everything random comes from NumPy."""
-    model = kg.create(name, SHAPE, LATENT_DIM, network=network, network_options={"width": 4})
+    model = kg.create(name, SHAPE, LATENT_DIM, network=network, network_options={"width": 4}, **KNOBS.get(name, {}))
     rng = np.random.default_rng(3)
     for variable in model.trainable_variables:
         scale = 1.0 if len(variable.shape) == 1 else 1.0 / np.sqrt(np.prod(variable.shape[:-1]))
@@ -30,9 +31,11 @@ def train(name, network, steps):
         if keras.backend.is_float_dtype(variable.dtype) and "moving" not in variable.path:
             vector = rng.normal(size=variable.shape)
             variable.assign(vector / np.linalg.norm(vector))
-    draws = rng.normal(size=(2 * steps, BATCH, LATENT_DIM)).astype("float32")
+    draws = rng.normal(size=(2 * steps, BATCH, *model.latents_for(1).shape[1:])).astype("float32")
     queue = iter(draws)
     model.sample_latents = lambda count, training=True: ops.convert_to_tensor(next(queue))
+    mixing = ops.convert_to_tensor(rng.random(BATCH).astype("float32"))
+    model.mixing_weights = lambda count: mixing
     optimizers = [keras.optimizers.SGD(0.01, momentum=0.5) for _ in model.players]
     model.compile(**dict(zip(map(model._argument, model.players), optimizers, strict=True)), run_eagerly=True)
     images = rng.integers(0, 256, (steps * BATCH, *SHAPE), dtype="uint8")

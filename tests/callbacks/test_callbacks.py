@@ -21,7 +21,7 @@ def test_a_grid_is_drawn_per_epoch_on_fixed_latents_and_joined_in_a_gif(tmp_path
         "epoch_0002.png",
         "training.gif",
     ]
-    latents = np.random.default_rng(3).standard_normal((6, small.LATENT_DIM)).astype("float32")
+    latents = model.latents_for(6, 3)
     expected = pictures.grid(model.decode(latents), scale=2)[..., 0]
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "samples" / "epoch_0002.png")), expected)
     assert Image.open(tmp_path / "samples" / "training.gif").n_frames == 2
@@ -33,7 +33,7 @@ def test_a_grid_can_be_drawn_with_the_average(tmp_path):
     grids = [kg.callbacks.SampleGrid(tmp_path / str(a is average), count=4, average=a) for a in (None, average)]
     model.fit(IMAGES, batch_size=4, epochs=2, callbacks=[average, *grids], verbose=0)
     raw = model.generate(2, seed=0)
-    latents = np.random.default_rng(0).standard_normal((4, small.LATENT_DIM)).astype("float32")
+    latents = model.latents_for(4, 0)
     with average.applied(model):
         averaged = pictures.grid(model.decode(latents))[..., 0]
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "True" / "epoch_0002.png")), averaged)

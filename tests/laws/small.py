@@ -6,13 +6,21 @@ import numpy as np
 import keras_gans as kg
 
 SHAPE, LATENT_DIM, CLASSES = (8, 8, 1), 4, 3
-KNOBS = {"wgan": {"clip": 2.0}}  # wide enough to leave the small networks alone
+KNOBS = {
+    "wgan": {"clip": 2.0},  # wide enough to leave the small networks alone
+    "ign": {"noise": "gaussian"},  # the spectrum of the data needs arrays, or `adapt` before a dataset
+}
+
+TWO_PLAYERS = [name for name in kg.list_models() if issubclass(kg.registry.get(name), kg.engine.AdversarialModel)]
+CONDITIONAL = [name for name in kg.list_models() if kg.registry.get(name).conditional]
 
 
 def build(name, seed=1, compile=True, **knobs):
     """Returns a small variant with dropout-free networks; the same seed gives the same weights."""
     keras.utils.set_random_seed(seed)
-    knobs = {"critic_steps": 1, **KNOBS.get(name, {}), **knobs}
+    knobs = {**KNOBS.get(name, {}), **knobs}
+    if name in TWO_PLAYERS:
+        knobs.setdefault("critic_steps", 1)
     options = {"width": 8, "depth": 1}
     model = kg.create(name, SHAPE, latent_dim=LATENT_DIM, network="mlp", network_options=options, **knobs)
     if compile:

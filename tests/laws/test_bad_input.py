@@ -54,7 +54,7 @@ def test_every_variant_refuses_wrong_images_and_labels(name):
         model.generate(4, labels=[0, 1, 2, 0])
 
 
-@variants
+@pytest.mark.parametrize("name", small.CONDITIONAL)
 def test_every_conditional_variant_needs_labels_of_its_classes(name):
     model = small.build(name, num_classes=small.CLASSES)
     with pytest.raises(ValueError, match=r"`labels` are missing: the model is conditional \(num_classes=3\)"):

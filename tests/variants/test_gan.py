@@ -101,6 +101,19 @@ def test_one_step_is_the_hand_derived_one(shift_gan, loss):
     np.testing.assert_allclose(values, (theta, psi), rtol=1e-5)
 
 
+def test_label_smoothing_mixes_the_two_labels_of_the_reals():
+    real, fake = (ops.convert_to_numpy(t).astype("float64") for t in (REAL, FAKE))
+    sp = lambda t: np.mean(np.log1p(np.exp(t)))  # noqa: E731
+    smoothed = float(model_with("non_saturating", label_smoothing=0.1).discriminator_loss(REAL, FAKE))
+    assert smoothed == pytest.approx(0.9 * sp(-real) + 0.1 * sp(real) + sp(fake), rel=1e-6)
+    smoothed = float(model_with("least_squares", label_smoothing=0.1).discriminator_loss(REAL, FAKE))
+    assert smoothed == pytest.approx(np.mean((real - 0.9) ** 2) + np.mean(fake**2), rel=1e-6)
+    with pytest.raises(ValueError, match="`label_smoothing` does not go with loss='hinge'"):
+        model_with("hinge", label_smoothing=0.1)
+    with pytest.raises(ValueError, match="`label_smoothing` must be a number at least 0 and less than 0.5"):
+        model_with("saturating", label_smoothing=0.5)
+
+
 def test_critic_steps_see_fresh_reals_and_latents(shift_gan):
     x = np.array([[0.5], [-1.0], [2.0], [0.1]])
     latents = [np.array([[0.3], [1.1]]), np.array([[-0.6], [0.2]]), np.array([[0.9], [-0.2]])]
