@@ -19,6 +19,7 @@ VARIANTS = {
     "wgan_div": "variants.wgan_div:WGANDiv",
     "wgan_gp": "variants.wgan_gp:WGANGP",
 }
+NOT_KNOBS = ("num_classes", "averages", "units", "own_penalties", "name")  # arguments of create, or of the base alone
 
 
 def list_models():
@@ -96,6 +97,4 @@ def knobs_of(variant):
             for name, parameter in inspect.signature(cls.__init__).parameters.items():
                 if parameter.default is not inspect.Parameter.empty:
                     knobs[name] = parameter.default
-    return {
-        name: default for name, default in knobs.items() if name not in ("num_classes", "averages", "units", "name")
-    }
+    return {name: default for name, default in knobs.items() if name not in NOT_KNOBS}

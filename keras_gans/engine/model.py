@@ -450,6 +450,7 @@ class AdversarialModel(GenerativeModel):
             sees in training, real and generated, in both players' steps; or None.
         num_classes: 0, or the number of classes of a conditional model.
         units: Values the discriminator must give per image.
+        own_penalties: Penalties that are part of the variant; they come before `penalties` and are not in the config.
     """
 
     networks = ("generator", "discriminator")
@@ -472,9 +473,11 @@ class AdversarialModel(GenerativeModel):
         augmentation=None,
         num_classes=0,
         units=1,
+        own_penalties=(),
         **kwargs,
     ):
-        object.__setattr__(self, "penalties", tuple(penalties))
+        object.__setattr__(self, "penalties", (*own_penalties, *penalties))
+        object.__setattr__(self, "_given_penalties", tuple(penalties))
         super().__init__(num_classes=num_classes, **kwargs)
         self.augmentation = augmentation
         self.latent_dim = checks.positive_integer("latent_dim", latent_dim, minimum=self.minimum_latent_dim)
@@ -725,8 +728,8 @@ class AdversarialModel(GenerativeModel):
 
     def get_config(self):
         config = {**super().get_config(), "latent_dim": self.latent_dim, "critic_steps": self.critic_steps}
-        if self.penalties:
-            config["penalties"] = [keras.saving.serialize_keras_object(penalty) for penalty in self.penalties]
+        if self._given_penalties:
+            config["penalties"] = [keras.saving.serialize_keras_object(penalty) for penalty in self._given_penalties]
         if self.augmentation is not None:
             config["augmentation"] = keras.saving.serialize_keras_object(self.augmentation)
         return config

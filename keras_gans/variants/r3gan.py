@@ -47,14 +47,13 @@ class R3GAN(AdversarialModel):
     Reference: Huang et al., 2025, arXiv:2501.05441. Default optimisers: Adam, learning rate 2e-4, betas (0, 0.99).
     """
 
-    logs = ("discriminator_loss", "generator_loss", "score_difference", "penalty")
+    logs = ("discriminator_loss", "generator_loss", "score_difference")
 
-    def __init__(self, generator, discriminator, latent_dim, gamma=1.0, saturating=False, penalties=(), **kwargs):
+    def __init__(self, generator, discriminator, latent_dim, gamma=1.0, saturating=False, **kwargs):
         self.gamma = checks.number("gamma", gamma, minimum=0)
         self.saturating = bool(saturating)
-        object.__setattr__(self, "extra_penalties", tuple(penalties))
         own = (R1(self.gamma), R2(self.gamma))
-        super().__init__(generator, discriminator, latent_dim, penalties=(*own, *penalties), **kwargs)
+        super().__init__(generator, discriminator, latent_dim, own_penalties=own, **kwargs)
 
     def discriminator_loss(self, real_logits, fake_logits):
         """Returns the scalar loss of the discriminator without the penalties."""
@@ -66,9 +65,6 @@ class R3GAN(AdversarialModel):
         if self.saturating:
             return -self.discriminator_loss(real_logits, fake_logits)
         return self.discriminator_loss(fake_logits, real_logits)
-
-    def all_logs(self):
-        return self.logs
 
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
@@ -108,6 +104,4 @@ class R3GAN(AdversarialModel):
         return {"generator": {}, "discriminator": {"normalization": None, "use_output_bias": False}}
 
     def get_config(self):
-        config = super().get_config()
-        config["penalties"] = [keras.saving.serialize_keras_object(penalty) for penalty in self.extra_penalties]
-        return {**config, "gamma": self.gamma, "saturating": self.saturating}
+        return {**super().get_config(), "gamma": self.gamma, "saturating": self.saturating}

@@ -68,14 +68,11 @@ class WGANDiv(AdversarialModel):
     Reference: Wu et al., 2018, arXiv:1712.01026. Default optimisers: Adam, learning rate 2e-4, betas (0.5, 0.999).
     """
 
-    logs = ("discriminator_loss", "generator_loss", "wasserstein", "penalty")
+    logs = ("discriminator_loss", "generator_loss", "wasserstein")
 
-    def __init__(
-        self, generator, discriminator, latent_dim, k=2.0, p=6.0, sampling="interpolated", penalties=(), **kwargs
-    ):
-        object.__setattr__(self, "own_penalty", DivergencePenalty(k, p, sampling))
-        object.__setattr__(self, "extra_penalties", tuple(penalties))
-        super().__init__(generator, discriminator, latent_dim, penalties=(self.own_penalty, *penalties), **kwargs)
+    def __init__(self, generator, discriminator, latent_dim, k=2.0, p=6.0, sampling="interpolated", **kwargs):
+        own = DivergencePenalty(k, p, sampling)
+        super().__init__(generator, discriminator, latent_dim, own_penalties=[own], **kwargs)
 
     def discriminator_loss(self, real_scores, fake_scores):
         """Returns the scalar loss of the critic without the penalty."""
@@ -84,9 +81,6 @@ class WGANDiv(AdversarialModel):
     def generator_loss(self, fake_scores):
         """Returns the scalar loss of the generator."""
         return -mean(fake_scores)
-
-    def all_logs(self):
-        return self.logs
 
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
@@ -120,6 +114,4 @@ class WGANDiv(AdversarialModel):
         return {"generator": {}, "discriminator": {"normalization": None, "use_output_bias": False}}
 
     def get_config(self):
-        config = super().get_config()
-        config["penalties"] = [keras.saving.serialize_keras_object(penalty) for penalty in self.extra_penalties]
-        return {**config, **self.own_penalty.get_config()}
+        return {**super().get_config(), **self.penalties[0].get_config()}

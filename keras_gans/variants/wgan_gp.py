@@ -44,7 +44,7 @@ class WGANGP(AdversarialModel):
     Reference: Gulrajani et al., 2017, arXiv:1704.00028. Default optimisers: Adam, learning rate 1e-4, betas (0, 0.9).
     """
 
-    logs = ("discriminator_loss", "generator_loss", "wasserstein", "penalty")
+    logs = ("discriminator_loss", "generator_loss", "wasserstein")
 
     def __init__(
         self,
@@ -54,16 +54,12 @@ class WGANGP(AdversarialModel):
         penalty_weight=10.0,
         one_sided=False,
         critic_steps=5,
-        penalties=(),
         **kwargs,
     ):
         self.penalty_weight = checks.number("penalty_weight", penalty_weight, minimum=0)
         self.one_sided = bool(one_sided)
         own = GradientPenalty(self.penalty_weight, target=1.0, at="interpolated", one_sided=self.one_sided)
-        object.__setattr__(self, "extra_penalties", tuple(penalties))
-        super().__init__(
-            generator, discriminator, latent_dim, critic_steps=critic_steps, penalties=(own, *penalties), **kwargs
-        )
+        super().__init__(generator, discriminator, latent_dim, critic_steps=critic_steps, own_penalties=[own], **kwargs)
 
     def discriminator_loss(self, real_scores, fake_scores):
         """Returns the scalar loss of the critic without the penalty."""
@@ -72,9 +68,6 @@ class WGANGP(AdversarialModel):
     def generator_loss(self, fake_scores):
         """Returns the scalar loss of the generator."""
         return -mean(fake_scores)
-
-    def all_logs(self):
-        return self.logs
 
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
@@ -108,6 +101,4 @@ class WGANGP(AdversarialModel):
         return {"generator": {}, "discriminator": {"normalization": None, "use_output_bias": False}}
 
     def get_config(self):
-        config = super().get_config()
-        config["penalties"] = [keras.saving.serialize_keras_object(penalty) for penalty in self.extra_penalties]
-        return {**config, "penalty_weight": self.penalty_weight, "one_sided": self.one_sided}
+        return {**super().get_config(), "penalty_weight": self.penalty_weight, "one_sided": self.one_sided}

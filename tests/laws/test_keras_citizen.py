@@ -11,6 +11,9 @@ import keras_gans as kg
 from tests.conftest import BACKEND
 from tests.laws import small
 
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
 variants = pytest.mark.parametrize("name", kg.list_models())
 
 
@@ -32,8 +35,6 @@ def forms_of_data(images):
         "generator": (images[i : i + 4] for i in (0, 4, 8)),
     }
     if BACKEND == "tensorflow":
-        import tensorflow as tf
-
         forms["tensor"] = tf.constant(images)
         forms["tf_data"] = tf.data.Dataset.from_tensor_slices(images).batch(4)
         forms["tf_data_tuples"] = tf.data.Dataset.from_tensor_slices((images,)).batch(4)
@@ -388,6 +389,15 @@ def test_the_second_epoch_does_not_trace_again(name):
     traced = len(calls)
     model.fit(images, batch_size=4, epochs=2, verbose=0)
     assert len(calls) == (3 * traced if BACKEND == "torch" else traced)
+
+
+@variants
+def test_compile_picks_graph_mode_on_cpu_and_xla_on_gpu(name):
+    # XLA is slower on a CPU with TensorFlow; JAX compiles always; PyTorch runs eagerly.
+    expected = BACKEND == "jax"
+    if BACKEND == "tensorflow":
+        expected = bool(tf.config.list_physical_devices("GPU"))
+    assert bool(small.build(name).jit_compile) == expected
 
 
 @variants
