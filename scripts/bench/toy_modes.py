@@ -93,8 +93,7 @@ def main():
     )
     if arguments.out:
         with open(arguments.out, "w", encoding="utf-8") as file:
-            file.write("# Modes of two mixtures of Gaussians\n\n" + (main.__doc__ or "") + "\n".join(lines))
-            file.write("\n\n" + note + "\n")
+            file.write("\n".join(["# Modes of two mixtures of Gaussians", "", *lines, "", note, ""]))
 
 
 if __name__ == "__main__":
