@@ -18,6 +18,7 @@ ALLOWED = {
     "files": set(),
     "checks": set(),
     "callbacks": {"engine", "files", "pictures"},
+    "metrics": {"files"},
     "recipes": {"registry", "networks", "data", "files"},
     "commands": {"callbacks", "data", "engine", "files", "networks", "pictures", "recipes", "registry"},
     "cli": {"commands", "recipes", "registry"},

@@ -12,9 +12,7 @@ from keras_gans.engine import value_and_gradients
 from keras_gans.networks import dcgan, mlp
 from keras_gans.variants import ign
 from keras_gans.variants.ign import IGN
-from tests.conftest import BACKEND
 from tests.laws import small
-from tests.laws.test_keras_citizen import Kill, forms_of_data
 
 A, B = 0.8, 0.1
 PAPER = {"clamp": None, "reconstruction_weight": 1, "idempotence_weight": 1, "tightness_weight": 0.1}
@@ -275,21 +273,6 @@ def test_a_dataset_needs_adapt_first():
         build().adapt(image for image in images)
 
 
-def test_every_form_of_data_trains_to_the_same_weights():
-    images, _ = small.data()
-    results = {}
-    for form, value in forms_of_data(images).items():
-        model = build()
-        model.adapt(images)
-        before = small.weights(model)
-        arrays = form in ("array", "tuple", "floats", "tensor")
-        model.fit(value, batch_size=4 if arrays else None, shuffle=False, verbose=0)
-        results[form] = small.weights(model)
-        assert all(small.moved(before, results[form]))
-    for form in results:
-        small.assert_same(results["array"], results[form], atol=1e-6)
-
-
 def test_the_three_kinds_of_noise_differ():
     images, _ = small.data()
     drawn = {}
@@ -334,63 +317,6 @@ def test_a_saved_model_is_loaded_whole_and_goes_on_as_if_it_had_never_stopped(cl
     small.assert_same(small.everything(model), small.everything(loaded))
     again = IGN.from_config(model.get_config())
     assert again.get_config() == model.get_config()
-
-
-def test_a_killed_run_resumes_exactly(tmp_path):
-    images, _ = small.data()
-    backup = lambda: kg.callbacks.Checkpoint(tmp_path / "backup")  # noqa: E731
-    straight = build()
-    straight.fit(images, batch_size=4, epochs=4, verbose=0)
-    with pytest.raises(KeyboardInterrupt):
-        build().fit(images, batch_size=4, epochs=4, callbacks=[backup(), Kill(8)], verbose=0)
-    resumed = build(seed=7)
-    resumed.fit(images, batch_size=4, epochs=4, callbacks=[backup()], verbose=0)
-    small.assert_same(small.everything(straight), small.everything(resumed))
-
-
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_trains_with_float32_losses(policy):
-    keras.config.set_dtype_policy(policy)
-    images, _ = small.data(4)
-    model = build()
-    before = small.weights(model)
-    history = model.fit(images, batch_size=4, epochs=8, verbose=0).history
-    after = small.weights(model)
-    assert all(small.moved(before, after)) and all(np.isfinite(weight).all() for weight in after)
-    assert np.isfinite(history["loss"][-1])
-    assert isinstance(model.optimizer.of("network"), keras.optimizers.LossScaleOptimizer) == (policy == "mixed_float16")
-    assert model.predict(np.zeros((1, *small.SHAPE), "float32"), verbose=0).dtype == "float32"
-
-
-def test_eager_and_compiled_steps_agree_and_rates_and_nans_are_seen():
-    images, _ = small.data(8)
-    compiled, eager = build(), build(compile=False)
-    eager.compile(run_eagerly=True)
-    for model in (compiled, eager):
-        model.fit(images, batch_size=4, verbose=0)
-    small.assert_same(small.weights(compiled), small.weights(eager), rtol=1e-4, atol=1e-6)
-    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.0)
-    before = small.weights(compiled)
-    history = compiled.fit(images, batch_size=4, callbacks=[schedule], verbose=0).history
-    assert history["learning_rate_network"] == [0.0] and not any(small.moved(before, small.weights(compiled)))
-    variable = compiled.network.trainable_variables[0]
-    variable.assign(np.full(variable.shape, np.nan))
-    steps = []
-    count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(batch))
-    compiled.fit(images, batch_size=4, callbacks=[keras.callbacks.TerminateOnNaN(), count], verbose=0)
-    assert steps == [0]
-
-
-@pytest.mark.skipif(BACKEND == "torch", reason="a PyTorch step is not traced")
-def test_the_second_epoch_does_not_trace_again():
-    images, _ = small.data(8)
-    model = build()
-    calls, original = [], model.report
-    model.report = lambda **values: (calls.append(1), original(**values))[1]
-    model.fit(images, batch_size=4, verbose=0)
-    traced = len(calls)
-    model.fit(images, batch_size=4, epochs=2, verbose=0)
-    assert len(calls) == traced
 
 
 def test_generate_decode_project_and_drift():
