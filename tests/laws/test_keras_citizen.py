@@ -312,11 +312,13 @@ def test_mixed_float16_scales_the_loss_of_every_player(name, tmp_path):
     player = model.players[-1]
     model.optimizer.of(player).dynamic_scale.assign(1e38)
     before = {p: [np.array(v) for v in getattr(model, p).trainable_variables] for p in model.players}
+    scales = {p: float(model.optimizer.of(p).dynamic_scale) for p in model.players}
     model.fit(images, batch_size=4, verbose=0)
     np.testing.assert_allclose(float(model.optimizer.of(player).dynamic_scale), 5e37, rtol=1e-3)
     for p in model.players:
         now = [np.array(v) for v in getattr(model, p).trainable_variables]
-        assert any(small.moved(before[p], now)) == (p != player)
+        skipped = float(model.optimizer.of(p).dynamic_scale) < scales[p]  # a sixth power may overflow by itself
+        assert any(small.moved(before[p], now)) != skipped and (skipped or p != player)
 
 
 @variants
