@@ -6,6 +6,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 all=false
 if [ "${1:-}" = --all-backends ]; then all=true; shift; fi
 export TF_CPP_MIN_LOG_LEVEL=3 PYTHONHASHSEED=0
+# The backends leave their steps here for one another to be compared with (tests/backends).
+KERAS_GANS_EQUALITY=$(mktemp -d)
+export KERAS_GANS_EQUALITY
+trap 'rm -rf "$KERAS_GANS_EQUALITY"' EXIT
 
 # The package without TensorFlow: its other requirements, then a backend, then the package itself.
 requirements() {
