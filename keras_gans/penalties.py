@@ -16,7 +16,7 @@ that treats samples independently: batch normalisation and minibatch statistics 
 import keras
 from keras import ops
 
-from keras_gans import checks
+from keras_gans import checks, schedules
 from keras_gans.engine import input_gradients, mean
 
 PLACES = ("interpolated", "real", "fake")
@@ -40,25 +40,34 @@ def interpolate(reals, fakes, weights):
 
 
 class Penalty:
-    """Base of the penalties: `penalty(score, reals, fakes, weights) -> scalar`."""
+    """Base of the penalties: `weight` times what `unweighted` returns.
+
+    Args:
+        weight: Number of at least 0, or a schedule of the discriminator's step (`keras_gans.schedules`).
+    """
 
     name = ""
 
     def __init__(self, weight):
-        self.weight = checks.number("weight", weight, minimum=0)
+        self.weight = schedules.number_or_schedule("weight", weight, minimum=0)
 
-    def __call__(self, score, reals, fakes, weights):
-        """Returns the weighted penalty.
+    def __call__(self, score, reals, fakes, weights, step=0):
+        """Returns the weighted penalty, a scalar.
 
         Args:
             score: Function, images (n, ...) -> scores (n, k) or (n,); with k > 1 their sum is differentiated.
             reals, fakes: Images (n, ...), the fakes without a gradient to the generator.
             weights: Mixing weights (n,) in [0, 1).
+            step: The discriminator's step, for a weight that is a schedule.
         """
+        return schedules.at(self.weight, step) * self.unweighted(score, reals, fakes, weights)
+
+    def unweighted(self, score, reals, fakes, weights):
+        """Returns the penalty of weight 1; every subclass defines it."""
         raise NotImplementedError
 
     def get_config(self):
-        return {"weight": self.weight}
+        return {"weight": schedules.config_of(self.weight)}
 
     @classmethod
     def from_config(cls, config):
@@ -68,10 +77,10 @@ class Penalty:
         return type(self) is type(other) and self.get_config() == other.get_config()
 
     def __hash__(self):
-        return hash((type(self), tuple(self.get_config().items())))
+        return hash((type(self), repr(self.get_config())))
 
     def __repr__(self):
-        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        arguments = ", ".join(f"{key}={getattr(self, key)!r}" for key in self.get_config())
         return f"{type(self).__name__}({arguments})"
 
 
@@ -84,8 +93,8 @@ class R1(Penalty):
     def __init__(self, weight=10.0):
         super().__init__(weight)
 
-    def __call__(self, score, reals, fakes, weights):
-        return 0.5 * self.weight * mean(squared_norms(input_gradients(score, reals)))
+    def unweighted(self, score, reals, fakes, weights):
+        return 0.5 * mean(squared_norms(input_gradients(score, reals)))
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -97,8 +106,8 @@ class R2(Penalty):
     def __init__(self, weight=10.0):
         super().__init__(weight)
 
-    def __call__(self, score, reals, fakes, weights):
-        return 0.5 * self.weight * mean(squared_norms(input_gradients(score, fakes)))
+    def unweighted(self, score, reals, fakes, weights):
+        return 0.5 * mean(squared_norms(input_gradients(score, fakes)))
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -120,14 +129,14 @@ class GradientPenalty(Penalty):
         self.at = checks.one_of("at", at, PLACES)
         self.one_sided = bool(one_sided)
 
-    def __call__(self, score, reals, fakes, weights):
+    def unweighted(self, score, reals, fakes, weights):
         points = {"real": reals, "fake": fakes}.get(self.at)
         points = interpolate(reals, fakes, weights) if points is None else points
         gradients = input_gradients(score, points)
         if self.target == 0.0:
-            return self.weight * mean(squared_norms(gradients))
+            return mean(squared_norms(gradients))
         excess = gradient_norms(gradients) - self.target
-        return self.weight * mean(ops.square(ops.relu(excess) if self.one_sided else excess))
+        return mean(ops.square(ops.relu(excess) if self.one_sided else excess))
 
     def get_config(self):
         return {**super().get_config(), "target": self.target, "at": self.at, "one_sided": self.one_sided}

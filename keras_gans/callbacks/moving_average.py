@@ -2,18 +2,29 @@
 
 import keras
 
-from keras_gans.engine import WeightAverage
+from keras_gans.engine import WeightAverage, attach
 
 
 class WeightMovingAverage(keras.callbacks.Callback):
-    """Averages the weights of a model's networks over the train steps, inside the compiled step.
+    """Averages the weights of any `keras.Model` over the train steps, inside the compiled step.
 
     The recurrence is that of `keras_gans.engine.WeightAverage`; the average is saved and resumed with the
-    model, and training is the same, bit for bit, with and without it.
+    model, and training is the same, bit for bit, with and without it. Several averages (0.999 and 0.9999) live side
+    by side. `SampleGrid(average=...)` and `Evaluate(average=...)` use it for pictures and scores; to export the
+    averaged weights, `with average.applied(): model.save("averaged.keras")`.
 
     Args:
         decay: Float in [0, 1) per train step, default 0.999 (half-life 693 steps).
-        networks: Names of the networks to average, default the first: the generator of a GAN.
+        networks: Names of the networks to average: attributes of the model, default the first of a model of the zoo
+            (the generator of a GAN), all weights of any other model.
+        half_life: Train steps after which a weight counts half, instead of a decay; a number or a schedule.
+        warmup: `"mean"` (default), `"fast"`, `"debiased"` or None, as for `WeightAverage`.
+        include_statistics: Whether batch statistics are averaged (default) or copied.
+        evaluate: Whether `evaluate` and the validation of `fit` use the average, default False.
+
+    Raises:
+        ValueError: For a decay outside [0, 1), a decay together with a half_life, or a network that the model lacks.
+        RuntimeError: When `fit` begins while the average is applied: training would go on from the average.
 
     Example:
         >>> average = keras_gans.callbacks.WeightMovingAverage(0.999)
@@ -24,15 +35,34 @@ class WeightMovingAverage(keras.callbacks.Callback):
     Reference: Yazici et al., 2018, arXiv:1806.04498.
     """
 
-    def __init__(self, decay=0.999, networks=None):
+    def __init__(
+        self,
+        decay=None,
+        networks=None,
+        half_life=None,
+        warmup="mean",
+        include_statistics=True,
+        evaluate=False,
+    ):
         super().__init__()
-        self.average = WeightAverage(decay, networks)
+        self.average = WeightAverage(decay, networks, half_life, warmup, include_statistics)
+        self.evaluate = bool(evaluate)
 
     def set_model(self, model):
         super().set_model(model)
-        if not hasattr(model, "add_average"):
-            raise TypeError(f"WeightMovingAverage needs a model of keras_gans. Received: {type(model).__name__}.")
-        self.average = model.add_average(self.average)
+        self.average = attach(model, self.average)
+
+    def on_train_begin(self, logs=None):
+        if self.average.is_applied:
+            raise RuntimeError("The moving average is applied; leave `with average.applied():` before you train.")
+
+    def on_test_begin(self, logs=None):
+        if self.evaluate:
+            self.average.apply()
+
+    def on_test_end(self, logs=None):
+        if self.evaluate:
+            self.average.restore()
 
     def applied(self, model=None):
         """Returns a context in which the model has the averaged weights; see `WeightAverage.applied`."""

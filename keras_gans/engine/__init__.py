@@ -4,7 +4,7 @@
 PyTorch; everything else in the package is written with `keras.ops` and these.
 """
 
-from keras_gans.engine.averaging import WeightAverage
+from keras_gans.engine.averaging import WeightAverage, attach
 from keras_gans.engine.gradients import (
     descend,
     input_gradients,
@@ -20,6 +20,7 @@ __all__ = [
     "GenerativeModel",
     "PlayerOptimizers",
     "WeightAverage",
+    "attach",
     "descend",
     "given",
     "input_gradients",

@@ -1,12 +1,15 @@
 """The moving average of a model's weights, updated inside the compiled train step."""
 
 import contextlib
+import math
 
 import keras
 from keras import ops
 
-from keras_gans import checks
+from keras_gans import checks, schedules
 from keras_gans.engine.backend import module as backend
+
+WARMUPS = ("mean", "fast", "debiased", None)
 
 
 def _copy(variable):
@@ -18,39 +21,80 @@ def _copy(variable):
 class WeightAverage(keras.layers.Layer):
     """A second copy of the weights of some networks that averages the optimiser's trajectory.
 
-    With `theta_n` the weights after step n = 1, 2, ... and `a_n = min(decay, (n - 1) / n)`:
+    With `theta_n` the weights after step n = 1, 2, ... and `a` the decay:
 
-        average_n = a_n average_(n-1) + (1 - a_n) theta_n
+        average_n = a_n average_(n-1) + (1 - a_n) theta_n,   average_0 = theta_0
 
-    so it is the plain mean of the first `1 / (1 - decay)` steps and an exponential average afterwards.
-    Batch statistics are averaged like weights; spectral-norm vectors are copied; integers are left alone.
+    where `warmup` chooses how the initialisation is forgotten:
+
+        "mean"      a_n = min(a, (n-1) / n)          the plain mean of the first 1 / (1 - a) steps, then exponential
+        "fast"      a_n = min(a, n / (n+9))          the rule of TensorFlow's moving averages
+        "debiased"  a_n = a (1 - a^(n-1)) / (1 - a^n)    the exponential average of theta_1 .. theta_n alone
+        None        a_n = a
+
     The copy is part of the model: saved, resumed and distributed with it. Training never reads it.
 
     Args:
-        decay: Float in [0, 1), per train step. Half-life in steps: `ln 0.5 / ln decay` (0.999: 693).
+        decay: Float in [0, 1) per train step; default 0.999 where there is no half_life.
         networks: Names of the model's networks that are averaged; None for the first, the generator of a GAN.
+        half_life: Train steps after which a weight counts half, at least 0, instead of a decay: `a = 0.5^(1 / h)`, 0
+            for no averaging. A number or a schedule of the step (`keras_gans.schedules`).
+        warmup: `"mean"` (default), `"fast"`, `"debiased"` or None.
+        include_statistics: Whether moving statistics (batch normalisation) are averaged like weights, which is the
+            default, or copied. Spectral-norm vectors are always copied, integers are left alone.
 
-    Reference: Yazici et al., 2018, arXiv:1806.04498.
+    Reference: Yazici et al., 2018, arXiv:1806.04498; the half-life: Karras et al., 2018, arXiv:1710.10196.
     """
 
-    def __init__(self, decay=0.999, networks=None, name=None, **kwargs):
-        super().__init__(name=name or f"average_{decay}".replace(".", "_"), trainable=False, dtype="float32", **kwargs)
-        self.decay = checks.number("decay", decay, minimum=0, below=1)
-        self.networks = None if networks is None else list(networks)
+    def __init__(
+        self,
+        decay=None,
+        networks=None,
+        half_life=None,
+        warmup="mean",
+        include_statistics=True,
+        name=None,
+        **kwargs,
+    ):
+        if decay is not None and half_life is not None:
+            raise ValueError(
+                f"Give `decay` or `half_life`, not both. {checks.received(decay=decay, half_life=half_life)}"
+            )
+        if half_life is None:
+            decay = checks.number("decay", 0.999 if decay is None else decay, minimum=0, below=1)
+        else:
+            half_life = schedules.number_or_schedule("half_life", half_life, minimum=0)
+        described = f"decay_{decay:g}" if half_life is None else "half_life"
+        super().__init__(
+            name=name or f"average_{described}".replace(".", "_"), trainable=False, dtype="float32", **kwargs
+        )
+        self.decay, self.half_life = decay, half_life
+        self.warmup = checks.one_of("warmup", warmup, WARMUPS)
+        self.include_statistics = bool(include_statistics)
+        self.networks = None if networks is None else [networks] if isinstance(networks, str) else list(networks)
+        self.is_applied = False
+
+    def resolve(self, model):
+        """Settles which networks are averaged: the first of a model of the zoo, the whole of any other model."""
+        known = tuple(getattr(model, "networks", ()))
+        self.networks = self.networks or list(known[:1])
+        for network in self.networks:
+            if not isinstance(getattr(model, network, None), keras.layers.Layer):
+                has = f"({', '.join(known)})" if known else "(layers or models that are attributes of it)"
+                raise ValueError(
+                    f"`networks` must name networks of the model {has}. "
+                    f"{checks.nearest(network, known)}{checks.received(networks=self.networks)}"
+                )
 
     def attach(self, model):
         """Creates the copies, equal to the present weights of `model`'s networks."""
-        self.networks = self.networks or list(model.networks[:1])
-        sources = []
-        for network in self.networks:
-            if not hasattr(model, network):
-                known = getattr(model, "networks", ())
-                raise ValueError(
-                    f"`networks` must name networks of the model ({', '.join(known)}). "
-                    f"{checks.nearest(network, known)}{checks.received(networks=self.networks)}"
-                )
-            sources += [v for v in getattr(model, network).variables if keras.backend.is_float_dtype(v.dtype)]
-        object.__setattr__(self, "_sources", tuple(sources))  # not ours: must not be tracked as our weights
+        self.resolve(model)
+        owners = [getattr(model, network) for network in self.networks] or [model]
+        trained = {id(variable) for owner in owners for variable in owner.trainable_variables}
+        sources = [v for owner in owners for v in owner.variables if keras.backend.is_float_dtype(v.dtype)]
+        # Not ours: they must not be tracked as our weights.
+        object.__setattr__(self, "_sources", tuple(sources))
+        object.__setattr__(self, "_copied", tuple(self._is_copied(v, id(v) in trained) for v in sources))
         self.steps = self.add_weight(shape=(), initializer="zeros", dtype="int32", trainable=False, name="steps")
         self.averages = [
             self.add_weight(
@@ -68,16 +112,42 @@ class WeightAverage(keras.layers.Layer):
             average.assign(_copy(source))
         self.built = True
 
-    def update(self):
-        """Takes one step of the recurrence with the present weights."""
-        self.steps.assign(self.steps + 1)
-        steps = ops.cast(self.steps, "float32")
-        keep = ops.minimum(self.decay, (steps - 1.0) / steps)
-        for average, source in zip(self.averages, self._sources, strict=True):
+    def _is_copied(self, variable, is_trained):
+        is_statistic = not is_trained and "moving" in variable.name
+        return "singular_vector" in variable.name or (is_statistic and not self.include_statistics)
+
+    def keep(self, step):
+        """Returns the weight a_n of the old average at step n = 1, 2, ... (a float32 scalar)."""
+        n = ops.cast(step, "float32")
+        if self.half_life is None:
+            decay = ops.convert_to_tensor(self.decay, "float32")
+        else:
+            decay = ops.exp(-math.log(2.0) / ops.maximum(schedules.at(self.half_life, n), 1e-8))
+        if self.warmup == "mean":
+            return ops.minimum(decay, (n - 1.0) / n)
+        if self.warmup == "fast":
+            return ops.minimum(decay, n / (n + 9.0))
+        if self.warmup == "debiased":
+            # 1 - a^n by expm1: for a near 1 the powers themselves would cancel in float32.
+            log_decay = ops.log(ops.maximum(decay, 1e-30))
+            return decay * ops.expm1((n - 1.0) * log_decay) / ops.expm1(n * log_decay)
+        return decay
+
+    def update(self, optimizer=None):
+        """Takes one step of the recurrence with the present weights.
+
+        Args:
+            optimizer: The optimiser that has just moved them. While it only accumulates gradients
+                (`gradient_accumulation_steps`) nothing happens.
+        """
+        accumulated = getattr(optimizer, "gradient_accumulation_steps", None)
+        counted = 1 if not accumulated else ops.cast(ops.equal(optimizer._iterations % accumulated, 0), "int32")
+        steps = self.steps + counted
+        moves = (1.0 - self.keep(ops.maximum(steps, 1))) * ops.cast(counted, "float32")
+        self.steps.assign(steps)
+        for average, source, is_copied in zip(self.averages, self._sources, self._copied, strict=True):
             value = ops.cast(source.value, "float32")
-            if "singular_vector" not in source.name:
-                value = average.value + (value - average.value) * (1.0 - keep)
-            average.assign(value)
+            average.assign(value if is_copied else average.value + (value - average.value) * moves)
 
     @contextlib.contextmanager
     def applied(self, model=None):
@@ -87,14 +157,125 @@ class WeightAverage(keras.layers.Layer):
             model: Not needed; accepted so that `average.applied(model)` reads like a sentence.
         """
         del model
-        raw = [_copy(source) for source in self._sources]
-        for average, source in zip(self.averages, self._sources, strict=True):
-            source.assign(_copy(average))
+        self.apply()
         try:
             yield
         finally:
-            for value, source in zip(raw, self._sources, strict=True):
-                source.assign(value)
+            self.restore()
+
+    def apply(self):
+        """Puts the averages into the networks; `restore` takes them out again."""
+        if self.is_applied:
+            raise RuntimeError(f"The average {self.name} is applied already; call restore() first.")
+        object.__setattr__(self, "_raw", [_copy(source) for source in self._sources])
+        for average, source in zip(self.averages, self._sources, strict=True):
+            source.assign(_copy(average))
+        self.is_applied = True
+
+    def restore(self):
+        """Puts the raw weights back, bit for bit."""
+        if not self.is_applied:
+            raise RuntimeError(f"The average {self.name} is not applied; there is nothing to restore.")
+        for value, source in zip(self._raw, self._sources, strict=True):
+            source.assign(value)
+        del self._raw
+        self.is_applied = False
 
     def get_config(self):
-        return {"decay": self.decay, "networks": self.networks, "name": self.name}
+        return {
+            "decay": self.decay,
+            "networks": self.networks,
+            "half_life": None if self.half_life is None else schedules.config_of(self.half_life),
+            "warmup": self.warmup,
+            "include_statistics": self.include_statistics,
+            "name": self.name,
+        }
+
+
+def attach(model, average):
+    """Makes any `keras.Model` carry an average: updated in its compiled step, saved, loaded and resumed with it.
+
+    A model of the zoo does so itself. The class of another one becomes a subclass that does (`isinstance` holds as
+    before); after `import keras_gans`, `keras.models.load_model` gives it back.
+
+    Returns:
+        The average in use: an equal one that is already there (as after loading), or `average`.
+    """
+    if hasattr(model, "add_average"):
+        return model.add_average(average)
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"A moving average needs a keras.Model. {checks.received(model=model)}")
+    if not model.built:
+        raise ValueError("The model must be built before its weights can be averaged: call model.build(input_shape).")
+    object.__setattr__(model, "averages", [])
+    object.__setattr__(model, "__class__", _averaged(type(model)))
+    return model.add_average(average)
+
+
+def add(averages, model, average):
+    """Attaches `average` and appends it to the list, or returns the equal one that is in it."""
+    average.resolve(model)
+    for present in averages:
+        if present.get_config() == average.get_config():
+            return present
+    average.attach(model)
+    averages.append(average)
+    model.train_function = None
+    return average
+
+
+_AVERAGED: dict[type, type] = {}
+
+
+def _averaged(cls):
+    if cls not in _AVERAGED:
+        named = type("AveragedModel", (AveragedModel, cls), {"plain_class": cls})
+        # All go by one name in files: their config says which class of model it is.
+        _AVERAGED[cls] = keras.saving.register_keras_serializable("keras_gans")(named)
+    return _AVERAGED[cls]
+
+
+@keras.saving.register_keras_serializable("keras_gans")
+class AveragedModel:
+    """What a model gets besides its own class when `attach` gives it averages."""
+
+    plain_class: type
+
+    def add_average(self, average):
+        return add(self.averages, self, average)
+
+    def train_step(self, *arguments):
+        def update():
+            for average in self.averages:
+                average.update(self.optimizer)
+
+        return backend.step_then(self, super().train_step, arguments, update)
+
+    @property
+    def average_variables(self):
+        return [variable for average in self.averages for variable in average.variables]
+
+    @property
+    def non_trainable_variables(self):
+        return [*super().non_trainable_variables, *self.average_variables]
+
+    @property
+    def variables(self):
+        return [*super().variables, *self.average_variables]
+
+    def get_config(self):
+        averaged = type(self)
+        object.__setattr__(self, "__class__", averaged.plain_class)
+        try:
+            config = keras.saving.serialize_keras_object(self)
+        finally:
+            object.__setattr__(self, "__class__", averaged)
+        config.pop("compile_config", None)  # stands outside
+        return {"model": config, "averages": [average.get_config() for average in self.averages]}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        model = keras.saving.deserialize_keras_object(config["model"], custom_objects=custom_objects)
+        for average in config["averages"]:
+            attach(model, WeightAverage(**average))
+        return model

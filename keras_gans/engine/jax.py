@@ -130,6 +130,17 @@ def sync(model):
     model.jax_state_sync()
 
 
+def step_then(model, step, arguments, then):
+    """Returns what a stock model's `train_step(state, data)` returns, with what `then()` writes after it."""
+    logs, state = step(*arguments)
+    groups = [model.trainable_variables, model.non_trainable_variables, model.optimizer.variables]
+    pairs = [pair for group, values in zip(groups, state, strict=False) for pair in zip(group, values, strict=True)]
+    with keras.StatelessScope(state_mapping=pairs) as scope:
+        then()
+    carried = [[scope.get_current_value(variable) for variable in group] for group in groups]
+    return logs, (*carried, *state[len(groups) :])
+
+
 class BackendTrainer:
     """Turns the stateful `train_step(data)` and `test_step(data)` into the `(state, data)` of Keras's JAX trainer."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks, files
-from keras_gans.engine import simultaneous
+from keras_gans.engine import averaging, simultaneous
 from keras_gans.engine.averaging import WeightAverage
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.batches import ArrayBatches, EpochCounter, first_batch
@@ -32,7 +32,7 @@ def couples_samples(layer):
     return getattr(layer, "couples_samples", False)
 
 
-class _ReplicaSeeds(keras.random.SeedGenerator):
+class ReplicaSeeds(keras.random.SeedGenerator):
     """A SeedGenerator whose draws differ between the replicas of `tf.distribute`."""
 
     def next(self, ordered=True):
@@ -61,8 +61,8 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
     def __init__(self, num_classes=0, averages=(), name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
-        self.latent_seeds = _ReplicaSeeds(name="latent_seeds")
-        self.evaluation_seeds = _ReplicaSeeds(name="evaluation_seeds")  # validation leaves training as it is
+        self.latent_seeds = ReplicaSeeds(name="latent_seeds")
+        self.evaluation_seeds = ReplicaSeeds(name="evaluation_seeds")  # validation leaves training as it is
         self.data_seed = self._counter("data_seed", random.randint(1, 2**31 - 1))
         self.epochs_done = self._counter("epochs_done", 0)
         self.means = [keras.metrics.Mean(name=name) for name in (*self.all_logs(), "loss")]
@@ -308,13 +308,7 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
 
         Returns the one that is already there when an equal one is attached twice (as after loading).
         """
-        for present in self.averages:
-            if present.get_config() == average.get_config():
-                return present
-        average.attach(self)
-        self.averages.append(average)
-        self.train_function = None
-        return average
+        return averaging.add(self.averages, self, average)
 
     def make_train_function(self, force=False):
         if self.train_function is None or force:
@@ -325,7 +319,9 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
             def train_step(data):
                 logs = step(self, data)
                 for average in self.averages:
-                    average.update()
+                    average.update(
+                        self.optimizer.of(average.networks[0]) if average.networks[0] in self.players else None
+                    )
                 return logs
 
             object.__setattr__(self, "train_step", train_step)
@@ -642,9 +638,12 @@ class AdversarialModel(GenerativeModel):
         if not self.penalties:
             return loss, {}
         weights = self.mixing_weights(ops.shape(reals)[0])
-        total = sum(
-            p(lambda images: self.judge(self.score(images, labels)), reals, fakes, weights) for p in self.penalties
-        )
+        step = self.optimizer.of("discriminator").iterations
+
+        def score(images):
+            return self.judge(self.score(images, labels))
+
+        total = sum(penalty(score, reals, fakes, weights, step) for penalty in self.penalties)
         return loss + total, {"penalty": total}
 
     def mixing_weights(self, count):

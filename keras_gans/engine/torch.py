@@ -87,3 +87,11 @@ def compiled(model, fn):
 
 def sync(model):
     del model
+
+
+def step_then(model, step, arguments, then):
+    """Returns what a stock model's `train_step(data)` returns, and runs `then()`, which writes variables, after it."""
+    del model
+    logs = step(*arguments)
+    then()
+    return logs

@@ -19,7 +19,7 @@ import keras
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine.model import _ReplicaSeeds
+from keras_gans.engine.model import ReplicaSeeds
 
 SHIFT, CUT = 0.125, 0.5  # of the height and the width
 
@@ -152,7 +152,7 @@ class DiffAugment(keras.layers.Layer):
         self.policy = ",".join(words)
         self.p = checks.number("p", p, minimum=0, maximum=1)
         self.seed = seed
-        self.seeds = _ReplicaSeeds(seed, name="augmentation_seeds")
+        self.seeds = ReplicaSeeds(seed, name="augmentation_seeds")
         self.numbers = sum(AUGMENTATIONS[word][1] for word in words)
         self.built = True
 

@@ -10,14 +10,15 @@ The pairing resists mode dropping, the penalties make training locally convergen
 normalisation and the tricks of style-based networks be dropped.
 
 Our choices: 1. the generator step reuses the discriminator step's reals (the authors' code draws others); 2. the
-non-saturating generator loss of the authors' code (the paper writes a zero-sum game: `saturating=True`); 3. gamma is
-constant here, its schedule belongs to the recipe.
+non-saturating generator loss of the authors' code (the paper writes a zero-sum game: `saturating=True`); 3. what the
+authors' code schedules in one place (learning rate, gamma, beta_2, half-life of the average) is a schedule given to
+each of them, as in `recipe:r3gan_fashion_mnist`; by default all are constant.
 """
 
 import keras
 from keras import ops
 
-from keras_gans import checks
+from keras_gans import checks, schedules
 from keras_gans.engine import AdversarialModel, descend, mean
 from keras_gans.penalties import R1, R2
 
@@ -31,7 +32,8 @@ class R3GAN(AdversarialModel):
         discriminator: `keras.Model`, images -> (n, 1) logits, higher = more real, without batch norm.
         latent_dim: Integer, length of a latent vector; 64 in the paper.
         gamma: Weight of R1 and R2, at least 0, default 1. It depends on data and resolution (published: 0.05 for
-            CIFAR-10, 1 for stacked MNIST, 150 for faces at 256 pixels): search by factors of 10.
+            CIFAR-10, 1 for stacked MNIST, 150 for faces at 256 pixels): search by factors of 10. Or a schedule of the
+            step: `keras_gans.schedules.CosineBurnIn(1.0, 0.1, steps=2000)`.
         saturating: Whether the generator minimises the negative of the discriminator's game, default False.
         critic_steps: Discriminator steps per generator step, default 1.
         num_classes: 0, or the number of classes of a conditional model.
@@ -44,13 +46,23 @@ class R3GAN(AdversarialModel):
         >>> model.compile()
         >>> model.fit(images, batch_size=64, epochs=20)
 
+    With the schedules of the authors over the first 5,000 steps:
+
+        >>> from keras_gans.schedules import CosineBurnIn, ScheduledAdam
+        >>> model = keras_gans.create("r3gan", (32, 32, 3), latent_dim=64, network="r3",
+        ...                           gamma=CosineBurnIn(0.1, 0.01, 5000))
+        >>> def adam():
+        ...     return ScheduledAdam(2e-4, beta_1=0.0, beta_2=CosineBurnIn(0.9, 0.99, 5000), epsilon=1e-8)
+        >>> model.compile(adam(), adam())
+        >>> average = keras_gans.callbacks.WeightMovingAverage(half_life=CosineBurnIn(0, 8000, 5000))
+
     Reference: Huang et al., 2025, arXiv:2501.05441. Default optimisers: Adam, learning rate 2e-4, betas (0, 0.99).
     """
 
     logs = ("discriminator_loss", "generator_loss", "score_difference")
 
     def __init__(self, generator, discriminator, latent_dim, gamma=1.0, saturating=False, **kwargs):
-        self.gamma = checks.number("gamma", gamma, minimum=0)
+        self.gamma = schedules.number_or_schedule("gamma", gamma, minimum=0)
         self.saturating = bool(saturating)
         own = (R1(self.gamma), R2(self.gamma))
         super().__init__(generator, discriminator, latent_dim, own_penalties=own, **kwargs)
@@ -104,4 +116,4 @@ class R3GAN(AdversarialModel):
         return {"generator": {}, "discriminator": {"normalization": None, "use_output_bias": False}}
 
     def get_config(self):
-        return {**super().get_config(), "gamma": self.gamma, "saturating": self.saturating}
+        return {**super().get_config(), "gamma": schedules.config_of(self.gamma), "saturating": self.saturating}

@@ -30,14 +30,14 @@ class DivergencePenalty(Penalty):
         self.p = checks.number("p", p, above=1)
         self.sampling = checks.one_of("sampling", sampling, SAMPLINGS)
 
-    def __call__(self, score, reals, fakes, weights):
+    def unweighted(self, score, reals, fakes, weights):
         def powers(points):
             return mean(ops.power(squared_norms(input_gradients(score, points)) + 1e-12, self.p / 2.0))
 
         if self.sampling == "mix":
-            return self.weight * (powers(reals) + powers(fakes)) / 2.0
+            return (powers(reals) + powers(fakes)) / 2.0
         points = {"real": reals, "fake": fakes}.get(self.sampling)
-        return self.weight * powers(interpolate(reals, fakes, weights) if points is None else points)
+        return powers(interpolate(reals, fakes, weights) if points is None else points)
 
     def get_config(self):
         return {"k": self.weight, "p": self.p, "sampling": self.sampling}
