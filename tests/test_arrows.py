@@ -21,7 +21,10 @@ ALLOWED = {
     "callbacks": {"engine", "files", "pictures"},
     "metrics": {"files"},
     "recipes": {"registry", "networks", "data", "files"},
-    "commands": {"callbacks", "data", "engine", "files", "networks", "pictures", "recipes", "registry", "schedules"},
+    "commands": {
+        *("callbacks", "data", "engine", "files", "layers", "networks", "penalties", "pictures", "recipes"),
+        *("registry", "schedules"),
+    },
     "cli": {"commands", "recipes", "registry"},
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -173,22 +173,52 @@ def build(recipe, image_shape, num_classes):
             network=recipe.network,
             num_classes=num_classes,
             network_options=recipe.network_options,
-            **recipe.knobs,
+            **{name: _objects(name, value) for name, value in recipe.knobs.items()},
         )
         model.compile(**_optimizers(recipe, model))
         average = None
         if recipe.average:
             averaged = ("generator",) if "generator" in variant.networks else variant.networks
-            average = callbacks.WeightMovingAverage(recipe.average, networks=averaged)
+            options = recipe.average if isinstance(recipe.average, dict) else {"decay": recipe.average}
+            known = ("decay", "half_life", "warmup", "include_statistics")
+            checks.no_unknown("`average` of a recipe", [name for name in options if name not in known], known)
+            options = {name: _objects(f"average: {name}", value) for name, value in options.items()}
+            average = callbacks.WeightMovingAverage(networks=averaged, **options)
             average.set_model(model)
     finally:
         keras.config.set_dtype_policy(before)
     return model, average
 
 
+def _objects(argument, value):
+    """Returns a recipe's value with its objects made: `{"R1": {"weight": 10}}` becomes `R1(weight=10)`.
+
+    Raises:
+        ValueError: For an unknown class, with the nearest, or arguments that it refuses.
+    """
+    from keras_gans import layers, penalties, schedules
+
+    if isinstance(value, list):
+        return [_objects(argument, each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) != 1 or not next(iter(value))[:1].isupper():
+        return {name: _objects(argument, each) for name, each in value.items()}
+    ((name, arguments),) = value.items()
+    modules = {"R1": penalties, "R2": penalties, "GradientPenalty": penalties}
+    modules |= {"DiffAugment": layers, "CosineBurnIn": schedules}
+    checks.one_of(argument, name, modules)
+    try:
+        return getattr(modules[name], name)(**_objects(argument, arguments or {}))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{argument}`: {name} refuses {arguments!r}: {error}") from error
+
+
 def _optimizers(recipe, model):
     """Returns the arguments of `model.compile`: the paper's optimisers, changed as the recipe says."""
     import keras
+
+    from keras_gans.schedules import ScheduledAdam
 
     chosen = model.default_optimizers()
     for player, config in recipe.optimizers.items():
@@ -200,17 +230,18 @@ def _optimizers(recipe, model):
             )
         known = [name for name in dir(keras.optimizers) if isinstance(getattr(keras.optimizers, name), type)]
         # Without the base class and what wraps optimisers; capitals do not matter, as in `keras.optimizers.get`.
-        known = {name.lower(): name for name in known if "Optimizer" not in name}
-        name = known[checks.one_of("class_name", str(config["class_name"]).lower(), known)]
+        known = {name.lower(): getattr(keras.optimizers, name) for name in known if "Optimizer" not in name}
+        known["scheduledadam"] = ScheduledAdam
+        optimizer = known[checks.one_of("class_name", str(config["class_name"]).lower(), known)]
         try:
-            chosen[player] = getattr(keras.optimizers, name)(**(config.get("config") or {}))
+            chosen[player] = optimizer(**_objects("optimizers", config.get("config") or {}))
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"`optimizers`: {name} refuses its config for the {player}. Keras says: {error}"
+                f"`optimizers`: {optimizer.__name__} refuses its config for the {player}. Keras says: {error}"
             ) from error
     if recipe.learning_rate is not None:
         for optimizer in chosen.values():
-            optimizer.learning_rate = recipe.learning_rate
+            optimizer.learning_rate = _objects("learning_rate", recipe.learning_rate)
     single = len(model.players) == 1
     return {"optimizer" if single else f"{player}_optimizer": optimizer for player, optimizer in chosen.items()}
 

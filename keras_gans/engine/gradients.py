@@ -65,6 +65,21 @@ def _preserved(networks):
         variable.assign(value)
 
 
+@contextlib.contextmanager
+def _twice_differentiable(model, player):
+    """Says in words that a player with penalties on its input gradient has an operation without second derivative."""
+    try:
+        yield
+    except Exception as error:
+        if player != "discriminator" or not getattr(model, "penalties", ()) or not backend.lacks_derivative(error):
+            raise
+        raise ValueError(
+            "`penalties` need a discriminator that can be differentiated twice: the penalty holds the gradient of its "
+            "score, and is itself differentiated. One of its operations has no such derivative on "
+            f"{keras.backend.backend()}: {str(error).splitlines()[0]}"
+        ) from error
+
+
 def descend(loss_fn, model, player):
     """Takes one optimiser step of one player and changes nothing of any other network.
 
@@ -88,7 +103,7 @@ def descend(loss_fn, model, player):
         return ops.cast(loss, "float32"), extras
 
     others = [getattr(model, name) for name in model.players if name != player]
-    with _preserved(others):
+    with _preserved(others), _twice_differentiable(model, player):
         loss, extras, gradients = value_and_gradients(regularised, variables, optimizer.scale_loss)
     backend.apply_gradients(optimizer, gradients, variables)
     return (loss, extras) if extras else loss

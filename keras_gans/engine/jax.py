@@ -128,6 +128,11 @@ def compiled(model, fn):
 def sync(model):
     """Puts the values of the running step back into the variables (they are donated to the step)."""
     model.jax_state_sync()
+    # Where the first step of an epoch failed, Keras has nothing to put back: the values are those of the epoch's start.
+    for variable, value in getattr(model, "_purged_values", ()):
+        if variable._value is None and not value.is_deleted():
+            variable.assign(value)
+    object.__setattr__(model, "_purged_values", ())
 
 
 def step_then(model, step, arguments, then):
@@ -141,8 +146,20 @@ def step_then(model, step, arguments, then):
     return logs, (*carried, *state[len(groups) :])
 
 
+def lacks_derivative(error):
+    """Returns whether an error says that some operation has no gradient."""
+    sentences = ("Differentiation rule", "not support JVP", "not support reverse", "not support VJP")
+    return any(sentence in str(error) for sentence in sentences)
+
+
 class BackendTrainer:
     """Turns the stateful `train_step(data)` and `test_step(data)` into the `(state, data)` of Keras's JAX trainer."""
+
+    def _purge_model_variables(self, **groups):
+        variables = [*self.variables, *self.optimizer.variables, *self.metrics_variables]
+        values = [(variable, variable._value) for variable in variables if variable._value is not None]
+        object.__setattr__(self, "_purged_values", values)
+        super()._purge_model_variables(**groups)
 
     def make_train_function(self, force=False):
         if self.train_function is None or force:

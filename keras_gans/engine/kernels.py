@@ -67,3 +67,17 @@ def fused_batch_normalization(inputs, gamma, beta, epsilon, mean=None, variance=
     count = tf.cast(tf.size(inputs), tf.float32) / channels
     used_variance = used_variance * (tf.maximum(count - 1.0, 1.0) / tf.maximum(count, 1.0))
     return outputs, tf.stop_gradient(used_mean), tf.stop_gradient(used_variance)
+
+
+def grouped_convolutions_are_slow():
+    """Returns whether the backend's gradients of grouped convolutions are slow: TensorFlow's and JAX's on a CPU."""
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return not tf.config.list_logical_devices("GPU")
+    if name == "jax":
+        import jax
+
+        return jax.default_backend() == "cpu"
+    return False

@@ -195,19 +195,23 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
                     "keras_gans.callbacks.WeightMovingAverage(decay=...) and `with average.applied(model): ...`."
                 )
             callbacks = [counter, *callbacks]
-        return super().fit(
-            x=x,
-            y=y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_data=validation_data,
-            shuffle=shuffle,
-            steps_per_epoch=steps_per_epoch,
-            validation_batch_size=validation_batch_size,
-            **kwargs,
-        )
+        try:
+            return super().fit(
+                x=x,
+                y=y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_data=validation_data,
+                shuffle=shuffle,
+                steps_per_epoch=steps_per_epoch,
+                validation_batch_size=validation_batch_size,
+                **kwargs,
+            )
+        except BaseException:
+            backend.sync(self)  # what was trained until then can be read and saved
+            raise
 
     def evaluate(self, x=None, y=None, **kwargs):
         """Returns the players' losses on `x` without training, like `keras.Model.evaluate`; see `fit` for `x`."""

@@ -100,3 +100,8 @@ def step_then(model, step, arguments, then):
     logs = step(*arguments)
     then()
     return logs
+
+
+def lacks_derivative(error):
+    """Returns whether an error says that some operation has no gradient."""
+    return isinstance(error, LookupError) and "gradient" in str(error)

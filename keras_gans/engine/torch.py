@@ -95,3 +95,9 @@ def step_then(model, step, arguments, then):
     logs = step(*arguments)
     then()
     return logs
+
+
+def lacks_derivative(error):
+    """Returns whether an error says that some operation has no gradient."""
+    sentences = ("once_differentiable", "derivative for", "does not require grad")
+    return any(sentence in str(error) for sentence in sentences)

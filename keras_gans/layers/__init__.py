@@ -6,6 +6,7 @@ from keras_gans.layers.conditional import ConditionalBatchNormalization, LabelPr
 from keras_gans.layers.diff_augment import DiffAugment
 from keras_gans.layers.fir_resampling import FIRDownsampling2D, FIRUpsampling2D
 from keras_gans.layers.gradient_normalization import GradientNormalized
+from keras_gans.layers.grouped_convolution import GroupedConv2D
 from keras_gans.layers.learned_basis import LearnedBasis
 from keras_gans.layers.minibatch_std import MinibatchStandardDeviation
 from keras_gans.layers.pooling import GlobalSumPooling2D
@@ -22,6 +23,7 @@ __all__ = [
     "FIRUpsampling2D",
     "GlobalSumPooling2D",
     "GradientNormalized",
+    "GroupedConv2D",
     "LabelProjection",
     "LabelScaling",
     "LabelledLatents",

@@ -14,10 +14,10 @@ from keras import ops
 from keras_gans import checks
 
 
-def part(inputs, axis, start, stop, step=1):
-    """Returns `inputs[start:stop:step]` along an axis of features (n, h, w, c)."""
+def part(inputs, axis, start, stop):
+    """Returns `inputs[start:stop]` along an axis of features (n, h, w, c)."""
     index = [slice(None)] * 4
-    index[axis] = slice(start, stop, step)
+    index[axis] = slice(start, stop)
     return inputs[tuple(index)]
 
 
@@ -41,10 +41,13 @@ def upsampled(inputs, axis):
 
 def downsampled(inputs, axis):
     """Returns features (n, h, w, c) with half the length along an axis (1 or 2)."""
-    length = inputs.shape[axis]
-    around = framed(inputs, axis)
-    first, second, third, fourth = (part(around, axis, i, i + length - 1, 2) for i in range(4))
-    return 0.125 * (first + fourth) + 0.375 * (second + third)
+    half = inputs.shape[axis] // 2
+    # Even and odd lines by a reshape: slices of stride 2 are several times slower on a CPU.
+    pairs = ops.reshape(inputs, [-1, *inputs.shape[1:axis], half, 2, *inputs.shape[axis + 1 :]])
+    even, odd = ops.unstack(pairs, num=2, axis=axis + 1)
+    before = part(framed(odd, axis), axis, 0, half)  # x[2i - 1]
+    after = part(framed(even, axis), axis, 2, half + 2)  # x[2i + 2]
+    return 0.375 * (even + odd) + 0.125 * (before + after)
 
 
 @keras.saving.register_keras_serializable("keras_gans")

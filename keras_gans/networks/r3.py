@@ -25,7 +25,7 @@ import math
 import keras
 
 from keras_gans import checks
-from keras_gans.layers import FIRDownsampling2D, FIRUpsampling2D, LearnedBasis
+from keras_gans.layers import FIRDownsampling2D, FIRUpsampling2D, GroupedConv2D, LearnedBasis
 from keras_gans.networks import conditioning
 from keras_gans.networks.resolution import stages_and_base
 
@@ -70,7 +70,7 @@ def block(x, name, group_size, total):
     wide = {"use_bias": True, "padding": "same"}
     h = keras.layers.Conv2D(2 * channels, 1, kernel_initializer=gaussian(gain), name=f"{name}_conv_1", **wide)(x)
     h = keras.layers.LeakyReLU(negative_slope=0.2, name=f"{name}_leaky_relu_1")(h)
-    grouped = keras.layers.Conv2D(
+    grouped = GroupedConv2D(
         2 * channels,
         3,
         groups=2 * channels // group_size,

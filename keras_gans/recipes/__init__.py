@@ -40,6 +40,7 @@ _KINDS = {
     "an integer": _is_integer,
     "an integer or [height, width]": _is_size,
     "a number": lambda value: _is_integer(value) or isinstance(value, float),
+    "a number or a mapping": lambda value: _is_integer(value) or isinstance(value, (float, dict)),
     "true or false": lambda value: isinstance(value, bool),
     "a mapping": lambda value: isinstance(value, dict) and all(isinstance(key, str) for key in value),
 }
@@ -67,14 +68,19 @@ class Recipe:
         conditional: Whether the model is told the labels of the data.
         knobs: Arguments of the variant.
         optimizers: `{player: {"class_name": ..., "config": {...}}}`; default those of the paper.
-        learning_rate: Learning rate of all players; default that of their optimisers.
+        learning_rate: Learning rate of all players, a number or a schedule; default that of their optimisers.
         batch_size: Images per critic update.
         epochs: Passes over the data.
         seed: Integer that fixes weights, latents and the order of the data.
-        average: Decay of the weight moving average per step, in [0, 1); 0 for none.
+        average: Decay of the weight moving average per step, in [0, 1), 0 for none; or the arguments of
+            `keras_gans.callbacks.WeightMovingAverage`, as in `{half_life: 500}`.
         precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`.
         limit: Train on the first images only, so many; None for all.
         description: What the recipe is for, in a sentence.
+
+    Penalties, augmentations and schedules are written as a mapping from their class to its arguments, as in
+    `knobs: {penalties: [{R1: {weight: 10}}], augmentation: {DiffAugment: {policy: "color,translation"}}}` or
+    `learning_rate: {CosineBurnIn: {start: 2e-4, end: 5e-5, steps: 2000}}`.
 
     Raises:
         ValueError, TypeError: For a value outside these ranges.
@@ -90,11 +96,11 @@ class Recipe:
     conditional: bool = _key("true or false", False)
     knobs: dict = _key("a mapping", {})
     optimizers: dict = _key("a mapping", {})
-    learning_rate: float | None = _key("a number", None, optional=True)
+    learning_rate: float | dict | None = _key("a number or a mapping", None, optional=True)
     batch_size: int = _key("an integer", 64)
     epochs: int = _key("an integer", 20)
     seed: int = _key("an integer", 0)
-    average: float = _key("a number", 0.999)
+    average: float | dict = _key("a number or a mapping", 0.999)
     precision: str = _key("text", "float32")
     limit: int | None = _key("an integer", None, optional=True)
     description: str = _key("text", "")
@@ -103,9 +109,10 @@ class Recipe:
         for name in ("latent_dim", "batch_size", "epochs"):
             checks.positive_integer(name, getattr(self, name))
         checks.positive_integer("seed", self.seed, minimum=0)
-        checks.number("average", self.average, minimum=0, below=1)
+        if not isinstance(self.average, dict):
+            checks.number("average", self.average, minimum=0, below=1)
         checks.one_of("precision", self.precision, PRECISIONS)
-        if self.learning_rate is not None:
+        if self.learning_rate is not None and not isinstance(self.learning_rate, dict):
             checks.number("learning_rate", self.learning_rate, above=0)
         if self.limit is not None:
             checks.positive_integer("limit", self.limit)

@@ -6,7 +6,7 @@ generator and discriminator are MLPs of 3 layers of 128, latents have 2 entries,
 rate 1e-3 and betas (0, 0.9). Of 2,500 samples of the moving average, one counts as high quality within 4 standard
 deviations of a mode, and a mode as covered with at least 20 high-quality samples. Writes a Markdown table.
 
-usage: python scripts/bench/toy_modes.py [--steps 4000] [--seeds 3] [--variants gan rsgan ...] [--out docs/toy_modes.md]
+usage: python scripts/bench/toy_modes.py [--steps 3000] [--seeds 3] [--variants gan rsgan ...] [--out docs/toy_modes.md]
 """
 
 import argparse
@@ -62,7 +62,7 @@ def train(name, knobs, mixture, seed, steps):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=4000, help="train steps per model, default 4000")
+    parser.add_argument("--steps", type=int, default=3000, help="train steps per model, default 3000")
     parser.add_argument("--seeds", type=int, default=3, help="models per variant and mixture, default 3")
     parser.add_argument("--variants", nargs="+", help="default: every two-player variant")
     parser.add_argument("--mixtures", nargs="+", default=list(MIXTURES), choices=list(MIXTURES))

@@ -112,3 +112,44 @@ def test_a_recipe_file_trains(command, tmp_path):
     assert answer.code == 0, answer.err
     answer = command("info", tmp_path / "run")
     assert "rsgan on digits, 1 of 1 epochs done" in answer.out and "generator_loss" in answer.out
+
+
+SMALL = {"network": "mlp", "network_options": {"width": 4, "depth": 1}, "latent_dim": 2}
+
+
+def built(**keys):
+    from keras_gans.commands import runs
+
+    return runs.build(recipes.from_mapping({"variant": "gan", **SMALL, **keys}, "r.yaml"), (8, 8, 1), 0)
+
+
+def test_penalties_augmentations_and_schedules_are_made_from_their_mappings():
+    knobs = {"penalties": [{"R1": {"weight": 2}}], "augmentation": {"DiffAugment": {"policy": "color"}}}
+    rate = {"CosineBurnIn": {"start": 1e-3, "end": 1e-4, "steps": 10}}
+    beta_2 = {"CosineBurnIn": {"start": 0.5, "end": 0.9, "steps": 10}}
+    optimizers = {"generator": {"class_name": "ScheduledAdam", "config": {"beta_2": beta_2}}}
+    model, average = built(
+        knobs=knobs, learning_rate=rate, optimizers=optimizers, average={"half_life": {"CosineBurnIn": {**FROM_0_TO_9}}}
+    )
+    assert repr(model.penalties) == "(R1(weight=2.0),)" and type(model.augmentation).__name__ == "DiffAugment"
+    assert [float(o.learning_rate) for o in model.optimizer.optimizers] == pytest.approx([1e-3, 1e-3])
+    assert float(model.optimizer.of("generator").beta_2) == pytest.approx(0.5)
+    assert repr(average.average.half_life) == "CosineBurnIn(0, 9, steps=3)"
+
+
+FROM_0_TO_9 = {"start": 0, "end": 9, "steps": 3}
+
+
+@pytest.mark.parametrize(
+    "keys, words",
+    [
+        ({"knobs": {"penalties": [{"R3": {}}]}}, "`penalties` must be one of .*'R1'"),
+        ({"knobs": {"penalties": [{"R1": {"weight": -1}}]}}, "`penalties`: R1 refuses .*at least 0"),
+        ({"knobs": {"penalties": [{"R1": {"wait": 1}}]}}, "`penalties`: R1 refuses .*wait"),
+        ({"average": {"halflife": 3}}, "no argument `halflife`. Did you mean 'half_life'"),
+        ({"average": "often"}, "`average` must be a number or a mapping"),
+    ],
+)
+def test_objects_that_do_not_exist_are_refused_with_words(keys, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        built(**keys)

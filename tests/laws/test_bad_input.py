@@ -1,5 +1,7 @@
 """What is wrong is said in words: which argument, what is expected, what came."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -240,3 +242,47 @@ def test_steps_on_batches_of_another_shape_are_refused():
     model = small.build("gan")
     with pytest.raises(ValueError, match=r"`images` must have shape \(n, 8, 8, 1\)"):
         model.train_on_batch(IMAGES[:, :4])
+
+
+class OnceDifferentiable(keras.layers.Layer):
+    """Features (n, d) by an operation that the backend can differentiate once, not twice."""
+
+    def call(self, inputs):
+        features = {"tensorflow": self.tensorflow, "jax": self.jax, "torch": self.torch}[BACKEND](inputs)
+        return keras.ops.reshape(features, (-1, math.prod(features.shape[1:])))
+
+    def tensorflow(self, inputs):
+        import tensorflow as tf
+
+        return tf.nn.local_response_normalization(inputs)  # its gradient is an operation without a gradient
+
+    def jax(self, inputs):
+        import jax
+
+        square = jax.custom_vjp(lambda x: x * x)
+
+        def backward(x, cotangents):
+            return (jax.pure_callback(lambda x, c: 2 * np.asarray(x) * np.asarray(c), cotangents, x, cotangents),)
+
+        square.defvjp(lambda x: (x * x, x), backward)
+        return square(inputs)
+
+    def torch(self, inputs):
+        import torch
+
+        flat = inputs.reshape(len(inputs), -1)
+        return torch.cdist(flat, flat.new_zeros(3, flat.shape[1]), p=3.0)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_penalties_refuse_a_critic_that_cannot_be_differentiated_twice(eager):
+    layers = [keras.layers.Conv2D(4, 3), OnceDifferentiable(), keras.layers.Dense(1)]
+    critic = keras.Sequential([keras.Input(small.SHAPE), *layers])
+    generator = kg.networks.mlp.generator(small.SHAPE, small.LATENT_DIM, width=4, depth=1)
+    kg.GAN(generator, critic, small.LATENT_DIM).compile(run_eagerly=eager)  # without penalties all is well
+    model = kg.GAN(generator, critic, small.LATENT_DIM, penalties=[kg.penalties.R1(1.0)])
+    model.compile(run_eagerly=eager)
+    before = small.weights(model)
+    with pytest.raises(ValueError, match="`penalties` need a discriminator that can be differentiated twice"):
+        model.fit(IMAGES, batch_size=4, verbose=0)
+    small.assert_same(before, small.weights(model))

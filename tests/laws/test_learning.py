@@ -1,4 +1,4 @@
-"""Every variant learns: 300 steps, with its default knobs but for `KNOBS`, bring its images closer to real digits.
+"""Every variant learns: 300 steps, with its defaults but for what stands below, bring its images closer to real digits.
 
 The distance is that of a small fixed random network: with features h = relu(x W) of 64 pixels to 256, W drawn once
 from N(0, 1/64), it is |mean h(real) - mean h(fake)|^2 + |std h(real) - std h(fake)|^2.
@@ -11,10 +11,11 @@ import pytest
 import keras_gans as kg
 
 IMAGES, _ = kg.data.load("digits", image_size=8)
-KNOBS = {"wgan_div": {"critic_steps": 5}}  # the paper's; with one, 300 steps are not enough for the critic
-SLOW = (
-    "ign",
-)  # after 300 steps of this size it reconstructs, but its samples are not yet closer to the data (issue 3)
+# The defaults are meant for longer trainings. For 300 steps wgan_div needs the critic steps of the paper, and the IGN a
+# faster optimiser and an idempotence that does not outweigh the reconstruction, or its samples hardly vary.
+KNOBS = {"wgan_div": {"critic_steps": 5}, "ign": {"idempotence_weight": 5.0}}
+LATENT_DIMS = {"ign": 32}  # the bottleneck of its network; 8 for all others
+OPTIMIZERS = {"ign": lambda: keras.optimizers.Adam(1e-3, beta_1=0.5)}
 WEIGHTS = np.random.default_rng(0).normal(size=(64, 256)) / 8
 
 
@@ -33,12 +34,12 @@ def test_the_distance_is_zero_for_the_data_and_large_for_noise():
     assert distance(IMAGES) == 0 and distance(noise) > 10 * distance(IMAGES[::2])
 
 
-@pytest.mark.parametrize("name", [name for name in kg.list_models() if name not in SLOW])
+@pytest.mark.parametrize("name", kg.list_models())
 def test_300_steps_on_digits_bring_the_images_closer_to_the_data(name):
     keras.utils.set_random_seed(0)
-    options = {"width": 64, "depth": 2}
-    model = kg.create(name, (8, 8, 1), latent_dim=8, network="mlp", network_options=options, **KNOBS.get(name, {}))
-    model.compile()
+    options = {"network": "mlp", "network_options": {"width": 64, "depth": 2}, **KNOBS.get(name, {})}
+    model = kg.create(name, (8, 8, 1), latent_dim=LATENT_DIMS.get(name, 8), **options)
+    model.compile(*[OPTIMIZERS[name]()] if name in OPTIMIZERS else [])
     before = distance(model.generate(500, seed=0))
     history = model.fit(IMAGES, batch_size=32, steps_per_epoch=300, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())
