@@ -12,6 +12,7 @@ from keras_gans.engine.gradients import (
     value_and_gradients,
     value_and_pullback,
 )
+from keras_gans.engine.inspection import Probe, tap
 from keras_gans.engine.model import AdversarialModel, GenerativeModel, given
 from keras_gans.engine.optimizers import PlayerOptimizers
 
@@ -19,12 +20,14 @@ __all__ = [
     "AdversarialModel",
     "GenerativeModel",
     "PlayerOptimizers",
+    "Probe",
     "WeightAverage",
     "attach",
     "descend",
     "given",
     "input_gradients",
     "mean",
+    "tap",
     "value_and_gradients",
     "value_and_pullback",
 ]

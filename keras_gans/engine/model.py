@@ -44,7 +44,7 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
 
     A variant names its `networks` (attributes that hold a `keras.Model`), its `players` (those with an
     optimiser, in the order in which they move) and its `logs` (the values `report` receives). It writes
-    `train_step(data)` and `test_step(data)` with `keras.ops` and the functions of `keras_gans.engine`.
+    `train_step(data)` and `observed_losses(...)` with `keras.ops` and the functions of `keras_gans.engine`.
 
     Args:
         num_classes: Integer. 0 for an unconditional model; else the networks take labels beside their input.
@@ -118,6 +118,21 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
         dtype = keras.backend.standardize_dtype(images.dtype)
         images = ops.cast(images, "float32")
         return (images / 127.5 - 1.0 if dtype == "uint8" else images), labels
+
+    def observed_losses(self, images, labels, latents):
+        """Returns `{log: value}` of one batch at inference: what `evaluate` reports and `Inspect` looks into.
+
+        Args:
+            images: float32 images (n, h, w, c) in [-1, 1].
+            labels: Integer labels (n,), or None.
+            latents: The noise of as many fakes.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define observed_losses().")
+
+    def test_step(self, data):
+        images, labels = self.batch(data)
+        latents = self.sample_latents(ops.shape(images)[0], training=False)
+        return self.report(**self.observed_losses(images, labels, latents))
 
     def draw_normal(self, shape, training=True):
         """Returns standard normal noise from the model's own stream; evaluation has a stream of its own."""
@@ -619,13 +634,11 @@ class AdversarialModel(GenerativeModel):
             self.after_discriminator_step()
         return self.report(**simultaneous.simultaneous_step(self, reals, labels))
 
-    def test_step(self, data):
-        reals, labels = self.batch(data)
-        latents = self.sample_latents(ops.shape(reals)[0], training=False)
+    def observed_losses(self, images, labels, latents):
         fakes = self.fake(latents, labels, training=False)
-        outputs = self.score(reals, labels, training=False), self.score(fakes, labels, training=False)
-        d_loss, g_loss, observed = self.play(*outputs, reals, fakes, latents)
-        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
+        outputs = self.score(images, labels, training=False), self.score(fakes, labels, training=False)
+        d_loss, g_loss, observed = self.play(*outputs, images, fakes, latents)
+        return {"discriminator_loss": d_loss, "generator_loss": g_loss, **observed}
 
     def judge(self, outputs):
         """Returns one score (n,) per image from the discriminator's outputs (n, units): higher = more real."""

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_gans import checks
+from keras_gans.engine import tap
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -62,7 +63,7 @@ class CascadingRejection(keras.layers.Layer):
             scores.append(score)
             if i + 1 < self.levels:
                 squared = ops.maximum(ops.sum(ops.square(direction), axis=-1, keepdims=True), 1e-12)
-                rest = rest - score / squared * direction
+                rest = tap(self, f"rest_{i + 1}", rest - score / squared * direction)
         return ops.concatenate(scores, axis=-1)
 
     def effective_directions(self):

@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from keras_gans import checks
+from keras_gans.engine import tap
 from keras_gans.layers.spectral_normalization import SpectralNormalization
 
 
@@ -71,7 +72,8 @@ class SelfAttention(keras.layers.Layer):
         height, width, channels = inputs.shape[1:]
         query, key, value = (ops.reshape(t, (-1, t.shape[1] * t.shape[2], t.shape[3])) for t in (query, key, value))
         similarities = ops.matmul(query, ops.transpose(key, (0, 2, 1)))  # (n, h*w, keys)
-        weights = ops.cast(ops.softmax(ops.cast(similarities, "float32"), axis=-1), value.dtype)
+        weights = tap(self, "weights", ops.softmax(ops.cast(similarities, "float32"), axis=-1))
+        weights = ops.cast(weights, value.dtype)
         attended = ops.reshape(ops.matmul(weights, value), (-1, height, width, channels // 2))
         return inputs + ops.cast(self.gamma, inputs.dtype) * self.output_projection(attended, **flags)
 

@@ -18,7 +18,7 @@ import keras
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import kernels
+from keras_gans.engine import kernels, tap
 
 TINY = 1e-12  # added to norms, as in the paper's code
 
@@ -114,6 +114,7 @@ class SpectralNormalization(keras.layers.Wrapper):
             u = ops.convert_to_tensor(self.u)
             learn = training and self.trainable
             sigma, u = spectral_norm(self._matrix(kernel), u, self.power_iterations if learn else 0)
+            tap(self, "spectral_norm", sigma)
             if learn:
                 self.u.assign(u)
             # A zero kernel has sigma = 0 and stays zero.

@@ -282,11 +282,9 @@ class IGN(GenerativeModel):
         loss, observed = descend(lambda: self.objective(images, latents), self, "network")
         return self.report(network_loss=loss + self.idempotence_weight * observed["idempotence"], **observed)
 
-    def test_step(self, data):
-        images, _ = self.batch(data)
-        latents = self.sample_latents(ops.shape(images)[0], training=False)
+    def observed_losses(self, images, labels, latents):
         loss, observed = self.objective(images, latents, training=False)
-        return self.report(network_loss=loss + self.idempotence_weight * observed["idempotence"], **observed)
+        return {"network_loss": loss + self.idempotence_weight * observed["idempotence"], **observed}
 
     def default_optimizers(self):
         return {"network": keras.optimizers.Adam(1e-4, beta_1=0.5, beta_2=0.999)}

@@ -27,7 +27,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import AdversarialModel, descend, mean
+from keras_gans.engine import AdversarialModel, descend, mean, tap
 
 BASES = ("gan_qp", "non_saturating", "saturating", "least_squares", "hinge")
 EPSILON = 1e-8  # on squared norms; centred vectors of a working model have norms of order 1
@@ -135,6 +135,10 @@ class OGAN(AdversarialModel):
 
     def observe(self, real_encodings, fake_encodings, latents):
         """Returns what is logged beside the losses: score difference, latent correlation, std of the encodings."""
+        for name, encodings in (("real", real_encodings), ("fake", fake_encodings)):
+            tap(self, f"{name}_mean", ops.mean(encodings, axis=-1))
+            tap(self, f"{name}_std", ops.std(encodings, axis=-1))
+            tap(self, f"{name}_direction", standardize(encodings))
         return {
             "score_difference": mean(real_encodings) - mean(fake_encodings),
             "latent_correlation": mean(correlation(latents, fake_encodings)),

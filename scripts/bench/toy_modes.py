@@ -4,13 +4,15 @@
 The 8-Gaussian ring (radius 2, standard deviation 0.1) and the 25-Gaussian grid (spacing 1, standard deviation 0.1);
 generator and discriminator are MLPs of 3 layers of 128, latents have 2 entries, both players use Adam with learning
 rate 1e-3 and betas (0, 0.9). Of 2,500 samples of the moving average, one counts as high quality within 4 standard
-deviations of a mode, and a mode as covered with at least 20 high-quality samples. Writes a Markdown table.
+deviations of a mode, and a mode as covered with at least 20 high-quality samples. Writes a Markdown table; in a file
+that has one, the rows of what was run are replaced and the text around the table stays.
 
 usage: python scripts/bench/toy_modes.py [--steps 3000] [--seeds 3] [--variants gan rsgan ...] [--out docs/toy_modes.md]
 """
 
 import argparse
 import itertools
+import os
 import platform
 import time
 
@@ -22,9 +24,13 @@ import keras_gans as kg
 RING = 2 * np.array([[np.cos(a), np.sin(a)] for a in 2 * np.pi * np.arange(8) / 8])
 GRID = np.array(list(itertools.product(np.linspace(-2, 2, 5), repeat=2)))
 MIXTURES = {"ring": (RING, 0.1), "grid": (GRID, 0.1)}
+BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 CASES = {
+    "ign": ("ign", {"noise": "gaussian"}),  # points have no spectrum
     "gan with R1": ("gan", {"penalties": [kg.penalties.R1(0.1)]}),
-    "rsgan": ("rsgan", {}),
+    "rsgan with R1": ("rsgan", {"penalties": [kg.penalties.R1(0.1)]}),
+    "wgan_gp, penalty_weight=1": ("wgan_gp", {"penalty_weight": 1.0}),
+    "wgan, clip=0.1": ("wgan", {"clip": 0.1}),
 }
 
 
@@ -65,7 +71,6 @@ def main():
     parser.add_argument("--steps", type=int, default=3000, help="train steps per model, default 3000")
     parser.add_argument("--seeds", type=int, default=3, help="models per variant and mixture, default 3")
     parser.add_argument("--variants", nargs="+", help="default: every two-player variant")
-    parser.add_argument("--mixtures", nargs="+", default=list(MIXTURES), choices=list(MIXTURES))
     parser.add_argument("--out", help="Markdown file to write")
     arguments = parser.parse_args()
 
@@ -76,24 +81,38 @@ def main():
         if unknown:
             parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(cases)}")
         cases = {name: cases[name] for name in arguments.variants}
-    lines = ["| variant | " + " | ".join(f"{m}: modes | {m}: high quality" for m in arguments.mixtures) + " |"]
-    lines.append("|---" * (1 + 2 * len(arguments.mixtures)) + "|")
     start = time.perf_counter()
+    rows = {}
     for label, (name, knobs) in cases.items():
         row = [f"`{name}`" if label == name else label]
-        for mixture in arguments.mixtures:
+        for mixture in MIXTURES:
             results = [train(name, knobs, mixture, seed, arguments.steps) for seed in range(arguments.seeds)]
             row.append(", ".join(str(modes) for modes, _ in results) + f" of {len(MIXTURES[mixture][0])}")
             row.append(", ".join(f"{share:.2f}" for _, share in results))
-        lines.append("| " + " | ".join(row) + " |")
-        print(lines[-1], f" {time.perf_counter() - start:.0f} s", flush=True)
-    note = (
-        f"{arguments.steps} steps, seeds 0 to {arguments.seeds - 1}, Keras {keras.__version__} on "
-        f"{keras.config.backend()}, {platform.machine()}; `python scripts/bench/toy_modes.py` writes this table."
-    )
-    if arguments.out:
-        with open(arguments.out, "w", encoding="utf-8") as file:
-            file.write("\n".join(["# Modes of two mixtures of Gaussians", "", *lines, "", note, ""]))
+        rows[row[0]] = "| " + " | ".join(row) + " |"
+        print(rows[row[0]], f" {time.perf_counter() - start:.0f} s", flush=True)
+        if arguments.out:
+            settings = (
+                f"{arguments.steps} steps, seeds 0 to {arguments.seeds - 1}, Keras {keras.__version__} on "
+                f"{keras.config.backend()}, {platform.machine()}; written by `python scripts/bench/toy_modes.py`."
+            )
+            write(arguments.out, rows, settings)
+
+
+def write(path, rows, settings):
+    """Puts the rows into the table between the marks of a Markdown file, which is made where there is none."""
+    text = f"# Modes of two mixtures of Gaussians\n\n{BEGIN}\n{END}\n"
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    before, _, rest = text.partition(BEGIN)
+    table, _, after = rest.partition(END)
+    known = {line.split("|")[1].strip(): line for line in table.splitlines() if line.startswith("| ")}
+    known.pop("variant", None)
+    header = ["variant", *(f"{mixture}: {what}" for mixture in MIXTURES for what in ("modes", "high quality"))]
+    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|", *{**known, **rows}.values()]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join([before + BEGIN, *lines, "", settings, END + after]))
 
 
 if __name__ == "__main__":
