@@ -15,18 +15,22 @@ from keras_gans.engine.gradients import (
 from keras_gans.engine.inspection import Probe, tap
 from keras_gans.engine.model import AdversarialModel, GenerativeModel, given
 from keras_gans.engine.optimizers import PlayerOptimizers
+from keras_gans.engine.vitals import Vitals, restore, snapshot
 
 __all__ = [
     "AdversarialModel",
     "GenerativeModel",
     "PlayerOptimizers",
     "Probe",
+    "Vitals",
     "WeightAverage",
     "attach",
     "descend",
     "given",
     "input_gradients",
     "mean",
+    "restore",
+    "snapshot",
     "tap",
     "value_and_gradients",
     "value_and_pullback",
