@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 _IS_COMMAND_LINE = os.path.basename((sys.argv or [""])[0]) == "keras-gans" or "keras_gans.cli" in sys.orig_argv
 
 if not _IS_COMMAND_LINE:
-    from keras_gans import callbacks, data, layers, networks, penalties
+    from keras_gans import callbacks, data, layers, metrics, networks, penalties, schedules
     from keras_gans.registry import create, list_models
     from keras_gans.variants.cascading_rejection import CascadingRejectionGAN
     from keras_gans.variants.f_gan import FGAN
@@ -42,6 +42,8 @@ __all__ = [
     "data",
     "layers",
     "list_models",
+    "metrics",
     "networks",
     "penalties",
+    "schedules",
 ]

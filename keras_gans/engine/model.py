@@ -507,7 +507,22 @@ class AdversarialModel(GenerativeModel):
                 f"{type(self).__name__}. Received: discriminator output shape {scores}."
             )
         self._check_penalties()
+        self._check_augmentation(images)
         self.finish_building()
+
+    def _check_augmentation(self, shape):
+        if self.augmentation is None:
+            return
+        if not isinstance(self.augmentation, keras.layers.Layer):
+            raise TypeError(
+                "`augmentation` must be a Keras layer such as keras_gans.layers.DiffAugment(). "
+                f"{checks.received(augmentation=self.augmentation)}"
+            )
+        augmented = tuple(self.augmentation(keras.KerasTensor(shape)).shape)
+        if augmented != shape:
+            raise ValueError(
+                f"`augmentation` must keep the shape of the images, {shape}. Received: one that returns {augmented}."
+            )
 
     def _check_penalties(self):
         for penalty in self.penalties:

@@ -286,3 +286,10 @@ def test_penalties_refuse_a_critic_that_cannot_be_differentiated_twice(eager):
     with pytest.raises(ValueError, match="`penalties` need a discriminator that can be differentiated twice"):
         model.fit(IMAGES, batch_size=4, verbose=0)
     small.assert_same(before, small.weights(model))
+
+
+def test_an_augmentation_that_is_no_layer_or_changes_the_shape_is_refused():
+    with pytest.raises(TypeError, match="`augmentation` must be a Keras layer"):
+        small.build("gan", augmentation="color")
+    with pytest.raises(ValueError, match=r"`augmentation` must keep the shape .*\(None, 8, 8, 1\).*\(None, 4, 4, 1\)"):
+        small.build("gan", augmentation=keras.layers.CenterCrop(4, 4))
