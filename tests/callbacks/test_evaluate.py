@@ -39,6 +39,12 @@ def test_scores_go_into_the_logs_and_the_best_model_is_kept(tmp_path):
     np.testing.assert_array_equal(best.generate(2, seed=0), pictures[1])
 
 
+def test_nan_is_never_the_best():
+    callback = kg.callbacks.Evaluate(scripted([float("nan"), 3.0]))
+    fit([callback], epochs=2)
+    assert callback.best == 3.0
+
+
 def test_a_resumed_run_does_not_replace_a_better_model(tmp_path):
     fit([kg.callbacks.Evaluate(scripted([1.0]), folder=tmp_path)], epochs=1)
     fit([kg.callbacks.Evaluate(scripted([2.0]), folder=tmp_path)], epochs=1)

@@ -37,6 +37,12 @@ def test_the_values_are_the_outputs_of_the_layers_nested_ones_included():
     assert set(kg.callbacks.inspect(model, X, "*")) >= {"first", "inner", "inner/deep", "last"}
 
 
+def test_the_values_are_those_of_inference():
+    model = keras.Sequential([keras.Input((6,)), keras.layers.BatchNormalization(name="norm", epsilon=1e-7)])
+    np.testing.assert_allclose(kg.callbacks.inspect(model, X, "norm")["norm"], X, rtol=1e-5)  # untrained: the identity
+    np.testing.assert_array_equal(ops.convert_to_numpy(model.layers[0].moving_mean), 0)
+
+
 @pytest.mark.parametrize("jit", [False, True])
 def test_training_is_the_same_bit_for_bit_and_every_look_sees_the_present_weights(jit):
     plain, watched = stock(jit_compile=jit), stock(jit_compile=jit)
