@@ -33,6 +33,21 @@ def grid(images, columns=None, padding=2, scale=1):
     return canvas
 
 
+def side_by_side(first, second, pairs_per_row=4, scale=1, gap=6):
+    """Returns one picture of pairs: each image of `first` with that of `second` on its right.
+
+    Args:
+        first, second: uint8 arrays (n, h, w, c).
+        pairs_per_row: Pairs in a row.
+        scale: Integer enlargement.
+        gap: White pixels between pairs.
+    """
+    count, height, width, channels = first.shape
+    pairs = np.full((count, height, 2 * width + 1, channels), 255, "uint8")
+    pairs[:, :, :width], pairs[:, :, width + 1 :] = first, second
+    return grid(pairs, columns=min(pairs_per_row, count), padding=gap, scale=scale)
+
+
 def to_pillow(picture):
     """Returns a `PIL.Image` of a uint8 array (h, w, 1 or 3)."""
     return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)

@@ -55,7 +55,7 @@ def demo(
         pictures.save_png(path("samples.png"), pictures.grid(model.generate(64, seed=recipe.seed), scale=scale))
         split = "training" if runs.is_folder(recipe.data) else "held-out"
         report, images, again = measure(model, recipe, trained.images)
-        pictures.save_png(path("reconstructions.png"), drawing.side_by_side(images[:32], again[:32], scale=scale))
+        pictures.save_png(path("reconstructions.png"), pictures.side_by_side(images[:32], again[:32], scale=scale))
         lines = between_images(model, recipe.data, pairs=6, steps=8, seed=recipe.seed, renormalize=False)
         pictures.save_png(path("interpolation.png"), drawing.strips(lines, scale=scale))
     animation = os.path.join(trained.run.samples, "training.gif")

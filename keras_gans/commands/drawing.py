@@ -2,8 +2,6 @@
 
 import os
 
-import numpy as np
-
 from keras_gans import checks, pictures
 
 
@@ -18,21 +16,6 @@ def output(option, path, suffix):
         raise ValueError(f"`{option}` must be the name of a {suffix} file. Received: {path!r}.")
     checks.writable_folder(f"folder of {option}", os.path.dirname(path) or ".")
     return path
-
-
-def side_by_side(first, second, pairs_per_row=4, scale=1, gap=6):
-    """Returns one picture of pairs: each image of `first` with that of `second` on its right.
-
-    Args:
-        first, second: uint8 arrays (n, h, w, c).
-        pairs_per_row: Pairs in a row.
-        scale: Integer enlargement.
-        gap: White pixels between pairs.
-    """
-    count, height, width, channels = first.shape
-    pairs = np.full((count, height, 2 * width + 1, channels), 255, "uint8")
-    pairs[:, :, :width], pairs[:, :, width + 1 :] = first, second
-    return pictures.grid(pairs, columns=min(pairs_per_row, count), padding=gap, scale=scale)
 
 
 def strips(images, scale=1):

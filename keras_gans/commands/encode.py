@@ -85,7 +85,7 @@ def reconstruct(
     labels = None if labels is None else labels[chosen]
     with models.weights_in_use(network, average):
         again = network.reconstruct(images, *([] if labels is None else [labels]), truncation=truncation)
-    pictures.save_png(out, drawing.side_by_side(images, again, scale=scale))
+    pictures.save_png(out, pictures.side_by_side(images, again, scale=scale))
     error, baseline = squared_error(images, again), squared_error(images, mean_image)
     typer.echo(f"Wrote {len(images)} images beside their reconstructions to {out}.")
     typer.echo(f"Mean squared error per pixel: {error:.4f}; of the mean image: {baseline:.4f} (images in [-1, 1]).")

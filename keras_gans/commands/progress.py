@@ -1,14 +1,10 @@
 """What a run shows while it trains, and when it stops by itself."""
 
-import contextlib
 import math
-import os
 import time
 
 import keras
 
-from keras_gans import checks, pictures
-from keras_gans.commands.drawing import side_by_side
 from keras_gans.engine.batches import count
 
 
@@ -103,26 +99,3 @@ class StopWhenDiverged(keras.callbacks.Callback):
                 f"The training diverged: {wrong[0]} is {float(logs[wrong[0]])} in epoch {epoch + 1}. The checkpoint of "
                 f"epoch {epoch} is kept. Start over (--restart) with a smaller --learning-rate or other knobs."
             )
-
-
-class ReconstructionGrid(keras.callbacks.Callback):
-    """Writes images beside their reconstructions after every epoch: `folder/epoch_0001.png`, ...
-
-    Args:
-        folder: Where the pictures go.
-        images: uint8 array (n, h, w, c).
-        labels: Integer labels (n,) of a conditional model, or None.
-        average: A `WeightMovingAverage` whose weights are used, or None.
-        scale: Integer enlargement of each image.
-    """
-
-    def __init__(self, folder, images, labels=None, average=None, scale=1):
-        super().__init__()
-        self.folder = checks.writable_folder("folder", folder)
-        self.images, self.labels, self.average, self.scale = images, labels, average, scale
-
-    def on_epoch_end(self, epoch, logs=None):
-        with contextlib.nullcontext() if self.average is None else self.average.applied(self.model):
-            again = self.model.reconstruct(self.images, *([] if self.labels is None else [self.labels]))
-        path = os.path.join(self.folder, f"epoch_{epoch + 1:04d}.png")
-        pictures.save_png(path, side_by_side(self.images, again, scale=self.scale))

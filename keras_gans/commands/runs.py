@@ -93,7 +93,7 @@ class Run:
         found = [path for path in single if os.path.exists(path)]
         for folder, patterns in (
             (self.samples, ("epoch_*.png", "training.gif")),
-            (self.reconstructions, ("epoch_*.png",)),
+            (self.reconstructions, ("epoch_*.png", "training.gif")),
             (os.path.join(self.tensorboard, "train"), ("events.out.tfevents.*",)),
         ):
             for pattern in patterns:
@@ -396,7 +396,8 @@ def train(recipe, folder, restart=False, samples=64, console=None):
         chosen.append(callbacks.SampleGrid(run.samples, count=samples, average=average, scale=scale))
         if hasattr(model, "reconstruct"):
             shown, shown_labels = _held_out(recipe, images, labels, min(samples, 16))
-            chosen.append(progress.ReconstructionGrid(run.reconstructions, shown, shown_labels, average, scale))
+            options = {"show": "reconstructions", "images": shown, "labels": shown_labels}
+            chosen.append(callbacks.SampleGrid(run.reconstructions, average=average, scale=scale, **options))
     if settings["backend"] == "tensorflow" and importlib.util.find_spec("tensorboard"):
         chosen.append(keras.callbacks.TensorBoard(run.tensorboard, write_graph=False))
     chosen.append(callbacks.Checkpoint(run.checkpoints))  # last: what is in a checkpoint is in the logs and pictures

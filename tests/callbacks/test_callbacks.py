@@ -6,6 +6,7 @@ from PIL import Image
 
 import keras_gans as kg
 from keras_gans import pictures
+from keras_gans.callbacks import sample_grid
 from keras_gans.callbacks.checkpoint import History
 from tests.laws import small
 
@@ -124,3 +125,44 @@ def test_png_files_hold_the_pixels(tmp_path):
         pictures.save_png(tmp_path / "x.png", picture)
         loaded = np.asarray(Image.open(tmp_path / "x.png"))
         np.testing.assert_array_equal(loaded.reshape(picture.shape), picture)
+
+
+def test_interpolations_walk_the_great_circle_between_two_latents(tmp_path):
+    a, b = np.array([[2.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 2.0], [-1.0, 1e-9]])
+    walk = sample_grid.great_circles(a, b, 5)
+    np.testing.assert_allclose(walk[0, [0, 2, 4]], [[2, 0], [2**0.5, 2**0.5], [0, 2]], atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(walk[0], axis=1), 2)
+    np.testing.assert_allclose(sample_grid.great_circles(a, a, 3)[:, 1], a, atol=1e-6)
+    model = small.build("gan", num_classes=small.CLASSES)
+    grid = kg.callbacks.SampleGrid(tmp_path, count=2, show="interpolations", steps=3, labels=1)
+    model.fit(*small.data(), batch_size=4, callbacks=[grid], verbose=0)
+    found = np.asarray(Image.open(tmp_path / "epoch_0001.png"))
+    assert found.shape == (2 * 10 + 2, 3 * 10 + 2)
+    first = model.decode(model.latents_for(4, 0)[:1], model.labels_for(1, 1))[0, ..., 0]
+    np.testing.assert_array_equal(found[2:10, 2:10], first)
+
+
+def test_reconstructions_stand_beside_their_images(tmp_path):
+    model = small.build("o_gan")
+    grid = kg.callbacks.SampleGrid(tmp_path, show="reconstructions", images=IMAGES[:2], tensorboard=tmp_path / "tb")
+    model.fit(IMAGES, batch_size=4, callbacks=[grid], verbose=0)
+    expected = pictures.side_by_side(IMAGES[:2], model.reconstruct(IMAGES[:2]))[..., 0]
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "epoch_0001.png")), expected)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "tb")).Reload()
+    assert [event.step for event in events.Images("reconstructions")] == [1]
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"show": "sample"}, "`show` must be one of .*Did you mean 'samples'"),
+        ({"show": "reconstructions"}, "`images` must be given"),
+        ({"images": IMAGES}, "`images` must be given for show='reconstructions', and only then"),
+        ({"show": "reconstructions", "images": IMAGES}, "GAN has no encoder"),
+    ],
+)
+def test_a_grid_that_cannot_be_drawn_is_refused(options, words, tmp_path):
+    with pytest.raises((ValueError, TypeError), match=words):
+        kg.callbacks.SampleGrid(tmp_path, **options).set_model(small.build("gan"))

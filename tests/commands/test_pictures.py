@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_gans.commands import drawing
+from keras_gans import pictures
 from tests.commands.conftest import train_arguments
 
 
@@ -133,7 +133,7 @@ def test_output_files_are_checked_first(refused, run_folder, tmp_path):
 def test_side_by_side_keeps_every_pixel():
     rng = np.random.default_rng(0)
     first, second = rng.integers(0, 255, (2, 3, 4, 4, 1), dtype="uint8")
-    sheet = drawing.side_by_side(first, second, pairs_per_row=2, gap=6)
+    sheet = pictures.side_by_side(first, second, pairs_per_row=2, gap=6)
     assert sheet.shape == (2 * 10 + 6, 2 * 15 + 6, 1)
     np.testing.assert_array_equal(sheet[6:10, 6:10], first[0])
     np.testing.assert_array_equal(sheet[6:10, 11:15], second[0])
