@@ -13,6 +13,7 @@ import typer
 
 from keras_gans.commands.demo import demo
 from keras_gans.commands.encode import encode, reconstruct
+from keras_gans.commands.evaluate import evaluate, verify
 from keras_gans.commands.explain import info, list_command
 from keras_gans.commands.generate import generate, interpolate
 from keras_gans.commands.train import train
@@ -27,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.command("list")(list_command)
-for command in (info, train, generate, reconstruct, interpolate, encode, demo):
+for command in (info, train, generate, reconstruct, interpolate, encode, evaluate, verify, demo):
     app.command()(command)
 
 

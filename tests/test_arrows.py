@@ -22,8 +22,8 @@ ALLOWED = {
     "metrics": {"files"},
     "recipes": {"registry", "networks", "data", "files"},
     "commands": {
-        *("callbacks", "data", "engine", "files", "layers", "networks", "penalties", "pictures", "recipes"),
-        *("registry", "schedules"),
+        *("callbacks", "data", "engine", "files", "layers", "metrics", "networks", "penalties"),
+        *("pictures", "recipes", "registry", "schedules"),
     },
     "cli": {"commands", "recipes", "registry"},
 }

@@ -1,5 +1,6 @@
-"""Metrics of generative models on feature arrays: exact, in float64 where it matters, without a backend."""
+"""Metrics of generative models: exact, on arrays of features; and `evaluate`, which does the whole job."""
 
+from keras_gans.metrics.evaluation import evaluate
 from keras_gans.metrics.frechet import (
     Moments,
     PerClassFrechetDistance,
@@ -12,6 +13,7 @@ from keras_gans.metrics.frechet import (
 from keras_gans.metrics.inception import InceptionScore, inception_score
 from keras_gans.metrics.kernel import KernelDistance, kernel_distance
 from keras_gans.metrics.manifold import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
+from keras_gans.metrics.networks import Network, Pixels, RandomProjection
 from keras_gans.metrics.reconstruction import ReconstructionScores, reconstruction_scores
 
 __all__ = [
@@ -19,11 +21,15 @@ __all__ = [
     "InceptionScore",
     "KernelDistance",
     "Moments",
+    "Network",
     "PerClassFrechetDistance",
+    "Pixels",
     "PrecisionRecall",
+    "RandomProjection",
     "ReconstructionScores",
     "Statistics",
     "density_coverage",
+    "evaluate",
     "frechet_distance",
     "inception_score",
     "kernel_distance",

@@ -6,7 +6,8 @@ import pytest
 import keras_gans as kg
 from keras_gans import cli, recipes
 
-COMMANDS = ["list", "info", "train", "generate", "reconstruct", "interpolate", "encode", "demo"]
+COMMANDS = ["list", "info", "train", "generate", "reconstruct", "interpolate", "encode"]
+COMMANDS += ["evaluate", "verify", "demo"]
 
 
 def test_the_commands_are_these():

@@ -1,0 +1,91 @@
+"""The whole evaluation of a model against images, as one record from which it can be repeated."""
+
+import hashlib
+import importlib
+import platform
+
+import keras
+import numpy as np
+
+from keras_gans import checks
+from keras_gans.metrics.frechet import frechet_distance
+from keras_gans.metrics.kernel import kernel_distance
+from keras_gans.metrics.manifold import density_coverage, precision_recall
+from keras_gans.metrics.networks import feature_network, weights_digest
+from keras_gans.metrics.reconstruction import WINDOW, reconstruction_scores
+
+CHUNK = 1024  # images held at once
+
+
+def evaluate(model, images, features="random", labels=None, samples=None, seed=0, progress=None):
+    """Returns the scores of a model against images, and everything needed to compute them again.
+
+    Args:
+        model: A model of the zoo that makes images.
+        images: uint8 array (n, h, w, c), at least 8: the images it is compared with, all of them.
+        features: `"random"` (default: a fixed random projection, honest but weak), `"pixels"`, a `keras.Model` that
+            takes uint8 images, or any feature network of `keras_gans.metrics`.
+        labels: Integer labels (n,) of a conditional model: the generated images get them, in this order.
+        samples: Number of generated images, default n. Compare models only at equal numbers.
+        seed: Integer that fixes the latents and the subsets.
+        progress: Callable that is told the number of images done after each chunk, or None.
+
+    Returns:
+        Dict for JSON: `scores` (`frechet_distance`, `kernel_distance`, `precision`, `recall`, `density`, `coverage`; of
+        a model with an encoder also `reconstruction_mse`, `_psnr`, `_ssim`), `samples`, `seed`, `features`, `data`,
+        `model`, `versions`.
+
+    Raises:
+        TypeError, ValueError: images of another type or shape, too few, labels that do not fit, an unknown network.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise TypeError(f"`images` must be uint8 in 0..255. Received: images.dtype={images.dtype.name}.")
+    checks.images("images", images, model.image_shape)
+    if len(images) < 8:
+        raise ValueError(f"`images` must hold at least 8 images. Received: {len(images)}.")
+    samples = checks.positive_integer("samples", len(images) if samples is None else samples, minimum=8)
+    network = feature_network(features)
+    if labels is not None:
+        labels = checks.labels(labels, len(images), model.num_classes)
+    wanted = None if labels is None else np.resize(labels, samples)
+    latents, wanted = model.latents_for(samples, seed), model.labels_for(samples, wanted)
+    told = progress or (lambda done: None)
+    fake, real = [], []
+    for start in range(0, samples, CHUNK):
+        part = slice(start, start + CHUNK)
+        fake.append(network(model.decode(latents[part], None if wanted is None else wanted[part])))
+        told(min(start + CHUNK, samples))
+    for start in range(0, len(images), CHUNK):
+        real.append(network(images[start : start + CHUNK]))
+    sets = {"real": np.concatenate(real), "fake": np.concatenate(fake)}
+    smallest = min(samples, len(images))
+    kernel = kernel_distance(**sets, subset_size=min(1000, smallest), seed=seed)
+    precision, density = precision_recall(**sets), density_coverage(**sets)
+    scores = {
+        "frechet_distance": frechet_distance(**sets),
+        "kernel_distance": kernel.mean,
+        **precision._asdict(),
+        **density._asdict(),
+    }
+    if hasattr(model, "reconstruct") and min(images.shape[1:3]) >= WINDOW:
+        shown = slice(0, CHUNK)
+        again = model.reconstruct(images[shown], *([] if labels is None else [labels[shown]]))
+        found = reconstruction_scores(images=images[shown], reconstructions=again)
+        scores |= {f"reconstruction_{name}": value for name, value in found._asdict().items()}
+    backend = keras.config.backend()
+    return {
+        "scores": scores,
+        "samples": samples,
+        "seed": seed,
+        "features": {"name": network.name, "sha256": network.digest, "dimension": sets["real"].shape[1]},
+        "data": {"images": len(images), "sha256": hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()},
+        "model": {"class": type(model).__name__, "sha256": weights_digest(getattr(model, model.networks[0]))},
+        "versions": {
+            "keras_gans": importlib.import_module("keras_gans").__version__,
+            "keras": keras.__version__,
+            backend: importlib.import_module(backend).__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }

@@ -1,0 +1,40 @@
+"""`evaluate` writes what `verify` reproduces, and `verify` says what is not so."""
+
+import json
+
+import pytest
+
+from tests.commands.conftest import train_arguments
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    from keras_gans import cli
+
+    folder = tmp_path_factory.mktemp("runs") / "o_gan"
+    assert cli.run(train_arguments(folder, epochs=1)) == 0
+    return folder
+
+
+def test_scores_are_printed_written_and_reproduced(run, command, refused, tmp_path):
+    path = tmp_path / "scores.json"
+    answer = command("evaluate", run, "--data", "digits", "--samples", 100, "--out", path)
+    assert answer.code == 0, answer.err
+    assert "frechet_distance" in answer.out and "coverage" in answer.out
+    record = json.loads(path.read_text())
+    assert record["samples"] == 100 and record["asked"]["data"] == "digits"
+    answer = command("verify", path)
+    assert answer.code == 0 and "All 6 scores" in answer.out
+    record["scores"]["frechet_distance"] += 1.0
+    record["data"]["sha256"] = "0"
+    path.write_text(json.dumps(record))
+    sentence = refused("verify", path, code=1)
+    assert "the data is another one; frechet_distance is" in sentence
+
+
+def test_mistakes_are_named(run, refused, tmp_path):
+    assert "There is no file" in refused("verify", tmp_path / "none.json", code=1)
+    (tmp_path / "other.json").write_text("{}")
+    assert "was not written by keras-gans evaluate" in refused("verify", tmp_path / "other.json")
+    assert "Did you mean 'pixels'" in refused("evaluate", run, "--data", "digits", "--features", "pixel")
+    assert "must be the name of a .json file" in refused("evaluate", run, "--data", "digits", "--out", "a.txt")
