@@ -18,7 +18,8 @@ def duration(seconds):
 class Progress(keras.callbacks.Callback):
     """A bar with images per second, epoch and time left on a terminal; one plain line per epoch everywhere.
 
-    Adds `seconds` and `images_per_second` of the epoch to the logs. Must come before the callbacks that write them.
+    Adds `seconds`, `cpu_seconds` (of all cores) and `images_per_second` of the epoch to the logs. Must come before the
+    callbacks that write them.
 
     Args:
         console: `rich.console.Console`.
@@ -43,7 +44,7 @@ class Progress(keras.callbacks.Callback):
             self.bar.start()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.epoch, self.epoch_begun = epoch, time.perf_counter()
+        self.epoch, self.epoch_begun, self.cpu_begun = epoch, time.perf_counter(), time.process_time()
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.perf_counter()
@@ -63,14 +64,16 @@ class Progress(keras.callbacks.Callback):
         now = time.perf_counter()
         seconds = now - self.epoch_begun
         if logs is not None:
-            logs.update(seconds=round(seconds, 3), images_per_second=round(self.images / seconds, 1))
+            cpu = time.process_time() - self.cpu_begun
+            rate = self.images / seconds
+            logs.update(seconds=round(seconds, 3), cpu_seconds=round(cpu, 3), images_per_second=round(rate, 1))
         trained = epoch + 1 - self.first_epoch
         steps = max(self.steps_seen - 1, 1)
         per_epoch = (now - self.begun) / steps * (self.steps_seen / trained) if self.steps_seen > 1 else seconds
         values = "  ".join(
             f"{name} {float(value):.4g}"
             for name, value in (logs or {}).items()
-            if name not in ("loss", "seconds", "images_per_second")
+            if name not in ("loss", "seconds", "cpu_seconds", "images_per_second")
         )
         left = duration((self.epochs - epoch - 1) * per_epoch)
         self.console.print(
