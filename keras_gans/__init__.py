@@ -1,49 +1,26 @@
 """keras_gans: the GAN model zoo of Keras 3."""
 
+import importlib.util
 import os
 import sys
 
 __version__ = "0.1.0"
 
-# `keras-gans --help` answers at once: the command line imports Keras and the rest when a command needs them.
+# `keras-gans --help` answers at once, so do the workers of `ParallelDataset`: there, what needs Keras is imported when
+# it is used.
+_process = sys.modules.get("multiprocessing.process")
+_IS_WORKER = _process is not None and _process.current_process().name.startswith("keras_gans-data")
 _IS_COMMAND_LINE = os.path.basename((sys.argv or [""])[0]) == "keras-gans" or "keras_gans.cli" in sys.orig_argv
 
-if not _IS_COMMAND_LINE:
-    from keras_gans import callbacks, data, layers, metrics, networks, penalties, schedules
-    from keras_gans.registry import create, list_models
-    from keras_gans.variants.cascading_rejection import CascadingRejectionGAN
-    from keras_gans.variants.f_gan import FGAN
-    from keras_gans.variants.gan import GAN
-    from keras_gans.variants.gan_qp import GANQP
-    from keras_gans.variants.ign import IGN
-    from keras_gans.variants.likelihood_ratio_gan import LikelihoodRatioGAN
-    from keras_gans.variants.o_gan import OGAN
-    from keras_gans.variants.r3gan import R3GAN
-    from keras_gans.variants.rsgan import RSGAN
-    from keras_gans.variants.wgan import WGAN
-    from keras_gans.variants.wgan_div import WGANDiv
-    from keras_gans.variants.wgan_gp import WGANGP
+if not (_IS_WORKER or _IS_COMMAND_LINE):
+    from keras_gans.public import *
 
-__all__ = [
-    "FGAN",
-    "GAN",
-    "GANQP",
-    "IGN",
-    "OGAN",
-    "R3GAN",
-    "RSGAN",
-    "WGAN",
-    "WGANGP",
-    "CascadingRejectionGAN",
-    "LikelihoodRatioGAN",
-    "WGANDiv",
-    "callbacks",
-    "create",
-    "data",
-    "layers",
-    "list_models",
-    "metrics",
-    "networks",
-    "penalties",
-    "schedules",
-]
+
+def __getattr__(name):
+    if not name.startswith("__"):
+        if importlib.util.find_spec(f"keras_gans.{name}"):
+            return importlib.import_module(f"keras_gans.{name}")
+        public = importlib.import_module("keras_gans.public")
+        if name in public.__all__:
+            return getattr(public, name)
+    raise AttributeError(f"module 'keras_gans' has no attribute {name!r}")

@@ -38,6 +38,12 @@ gc.freeze()  # what is imported stays: collecting less often is a quarter of the
 gc.set_threshold(100_000, 20, 100)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--soak", type=int, default=30, metavar="EPOCHS", help="Length of tests/soak; 500 is the long form."
+    )
+
+
 @pytest.fixture(autouse=True)
 def repeatable():
     keras.utils.set_random_seed(1)

@@ -14,7 +14,8 @@ ALLOWED = {
     "networks": {"layers"},
     "variants": {"engine", "penalties", "layers", "schedules"},
     "registry": {"networks", "variants"},
-    "data": set(),
+    "public": {"callbacks", "data", "layers", "metrics", "networks", "penalties", "registry", "schedules", "variants"},
+    "data": {"engine"},  # for tf.data alone
     "pictures": {"files"},
     "files": set(),
     "checks": set(),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import keras
 
@@ -10,34 +11,47 @@ from keras_gans.engine.batches import count
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves the whole state after each epoch and takes it up again when `fit` starts.
+    """Saves the whole state after each epoch, or more often, and takes it up again when `fit` starts.
 
-    One file, `folder/latest.weights.h5`, holds weights, optimisers, averages, seeds and the number of epochs
-    done; it is replaced atomically, so that a run killed at any moment resumes from the last whole epoch and
-    goes on as if it had never stopped. (`keras.callbacks.BackupAndRestore` works too; it writes the epoch into
+    One file, `folder/latest.weights.h5`, holds weights, optimisers, averages, seeds and the number of epochs and steps
+    done; it is replaced atomically, so that a run killed at any moment resumes from the last checkpoint and goes on as
+    if it had never stopped: within an epoch with the rest of its batches, if the data are arrays or a
+    `keras_gans.data.ParallelDataset`; other datasets begin the epoch again. (The logged means of such an epoch are
+    those of the steps since then.) (`keras.callbacks.BackupAndRestore` works too; it writes the epoch into
     a second file, so that a kill between the two files repeats one epoch.)
 
     Args:
         folder: Where the checkpoint goes; created if needed.
         every: Epochs between two checkpoints.
+        minutes: Save within an epoch, too, so many minutes after the last time; None (default) for not.
     """
 
     FILE = "latest.weights.h5"
 
-    def __init__(self, folder, every=1):
+    def __init__(self, folder, every=1, minutes=None):
         super().__init__()
         self.folder = checks.writable_folder("folder", folder)
         self.every = checks.positive_integer("every", every)
+        self.minutes = None if minutes is None else checks.number("minutes", minutes, minimum=0)
         self.path = os.path.join(self.folder, self.FILE)
+        self.saved = time.monotonic()
 
     def on_train_begin(self, logs=None):
         if os.path.exists(self.path):
             self.model.load_weights(self.path)
             self.model._initial_epoch = count(self.model.epochs_done)
 
+    def on_train_batch_end(self, batch, logs=None):
+        if self.minutes is not None and time.monotonic() - self.saved >= 60 * self.minutes:
+            self.save()
+
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
-            self.model.save_weights(self.path)
+            self.save()
+
+    def save(self):
+        self.model.save_weights(self.path)
+        self.saved = time.monotonic()
 
     def on_train_end(self, logs=None):
         self.model.save_weights(self.path)

@@ -4,7 +4,7 @@ A run folder holds
 
     config.json       the recipe, what it resolved to, the digest of the data, versions
     logs.csv          the logs of every epoch
-    checkpoints/      latest.weights.h5, from which the run resumes
+    checkpoints/      latest.weights.h5, from which the run resumes; written after every epoch and every ten minutes
     samples/          the same latents after every epoch, and training.gif
     reconstructions/  the same images beside their reconstructions (models with an encoder)
     tensorboard/      on TensorFlow with tensorboard installed
@@ -28,6 +28,7 @@ from keras_gans import checks
 from keras_gans.recipes import Recipe, from_mapping
 
 FORMAT = 1
+CHECKPOINT_MINUTES = 10  # between two checkpoints within an epoch
 _FREE = ("epochs", "description", "data")  # may change when a run goes on; the data is compared by its digest
 
 
@@ -386,7 +387,9 @@ def train(recipe, folder, restart=False, samples=64, console=None):
     classes = f", {num_classes} classes" if num_classes else ""
     sizes = ", ".join(f"{name} {getattr(model, name).count_params():,}" for name in model.networks)
     say(f"{recipe.variant} on {recipe.data}: {len(images):,} images of {shape}{classes}; parameters: {sizes}.")
-    say(f"Resuming after epoch {done} of {recipe.epochs}." if done else f"Training for {recipe.epochs} epochs.")
+    within = f" and {model.resume_at} steps of the next" if model.resume_at else ""
+    resumes = f"Resuming after epoch {done} of {recipe.epochs}{within}."
+    say(resumes if done or within else f"Training for {recipe.epochs} epochs.")
 
     scale = enlargement(images.shape[1:])
     bar = progress.Progress(console, len(images), recipe.epochs)
@@ -400,7 +403,9 @@ def train(recipe, folder, restart=False, samples=64, console=None):
             chosen.append(callbacks.SampleGrid(run.reconstructions, average=average, scale=scale, **options))
     if settings["backend"] == "tensorflow" and importlib.util.find_spec("tensorboard"):
         chosen.append(keras.callbacks.TensorBoard(run.tensorboard, write_graph=False))
-    chosen.append(callbacks.Checkpoint(run.checkpoints))  # last: what is in a checkpoint is in the logs and pictures
+    chosen.append(
+        callbacks.Checkpoint(run.checkpoints, minutes=CHECKPOINT_MINUTES)
+    )  # last: what is in a checkpoint is in the logs and pictures
     finished = [done]
     chosen.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: finished.append(epoch + 1)))
     if os.path.exists(run.model_path):  # of fewer epochs; until the new one is there, the checkpoint is the model

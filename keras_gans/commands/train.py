@@ -101,9 +101,9 @@ def train(
     """Train a variant on your images, or resume a run.
 
     The run folder gets the settings (config.json), the logs (logs.csv), sample grids on fixed latents and a GIF of
-    them (samples/), a checkpoint after every epoch, and the trained model (model.keras). Ctrl-C stops; the same
-    command resumes after the last whole epoch, as if the run had never stopped. A run with other settings in the same
-    folder is refused.
+    them (samples/), a checkpoint after every epoch and every ten minutes, and the trained model (model.keras). Ctrl-C
+    stops; the same command resumes from the last checkpoint, as if the run had never stopped. A run with other
+    settings in the same folder is refused.
 
     \b
     Example:

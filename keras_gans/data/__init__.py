@@ -7,4 +7,12 @@ from keras_gans.data.arrays import to_size
 from keras_gans.data.datasets import list_datasets, load
 from keras_gans.data.image_folder import ImageFolder
 
-__all__ = ["ImageFolder", "list_datasets", "load", "to_size"]
+__all__ = ["ImageFolder", "ParallelDataset", "list_datasets", "load", "to_size"]
+
+
+def __getattr__(name):
+    if name == "ParallelDataset":  # needs Keras
+        from keras_gans.data.parallel import ParallelDataset
+
+        return ParallelDataset
+    raise AttributeError(f"module 'keras_gans.data' has no attribute {name!r}")

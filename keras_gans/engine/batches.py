@@ -3,6 +3,7 @@
 import functools
 import itertools
 import types
+import warnings
 
 import keras
 import numpy as np
@@ -32,21 +33,22 @@ class ArrayBatches(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.batches_per_pass = -(-len(arrays[0]) // batch_size)
         self.steps_per_epoch = steps_per_epoch or self.batches_per_pass
-        self.seed, self.epoch = 0, 0
+        self.seed, self.epoch, self.start = 0, 0, 0
         self._permutation = functools.lru_cache(maxsize=2)(self._draw_permutation)
 
-    def set_epoch(self, seed, epoch):
-        """Says which epoch comes next; its content depends on `seed` and `epoch` only."""
-        self.seed, self.epoch = seed, epoch
+    def set_epoch(self, epoch, start=0):
+        """Says which epoch comes next, without its first `start` batches; the content depends on `seed` and this."""
+        self.epoch, self.start = epoch, start
 
     def _draw_permutation(self, seed, passes):
         return np.random.default_rng([seed, passes]).permutation(len(self.arrays[0]))
 
     def __len__(self):
-        return self.steps_per_epoch
+        return self.steps_per_epoch - self.start
 
     def __getitem__(self, index):
-        passes, batch = divmod(self.epoch * self.steps_per_epoch + index, self.batches_per_pass)
+        position = self.epoch * self.steps_per_epoch + self.start + index
+        passes, batch = divmod(position, self.batches_per_pass)
         rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
         if self.shuffle:
             rows = self._permutation(self.seed, passes)[rows]
@@ -54,18 +56,58 @@ class ArrayBatches(keras.utils.PyDataset):
 
 
 class EpochCounter(keras.callbacks.Callback):
-    """Tells the batches which epoch begins and counts the finished ones in the model's own state."""
+    """Counts the finished epochs, and the steps of the current one, in the model's own state.
+
+    Args:
+        batches: A dataset with `set_epoch(epoch, start)`, which is told what comes next: after a checkpoint that was
+            saved within an epoch, the rest of that epoch. None for any other dataset.
+    """
 
     def __init__(self, batches=None):
         super().__init__()
-        self.batches = batches
+        self.batches, self.start = batches, 0
 
     def on_epoch_begin(self, epoch, logs=None):
-        if self.batches is not None:
-            self.batches.set_epoch(count(self.model.data_seed), count(self.model.epochs_done))
+        self.start, self.model.resume_at = self.model.resume_at, 0
+        if self.batches is None:
+            if self.start:
+                warnings.warn(
+                    f"The checkpoint was saved after {self.start} steps of an epoch. The dataset "
+                    "cannot go on in the middle: the epoch begins again.",
+                    stacklevel=2,
+                )
+            self.start = 0
+            return
+        self.batches.set_epoch(0)
+        if self.start >= len(self.batches):  # saved after the last step of an epoch
+            self.model.epochs_done.assign(count(self.model.epochs_done) + 1)
+            self.start = 0
+        if isinstance(self.batches, ArrayBatches):
+            self.batches.seed = count(self.model.data_seed)
+        self.batches.set_epoch(count(self.model.epochs_done), self.start)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.steps_into_epoch = self.start + batch + 1
 
     def on_epoch_end(self, epoch, logs=None):
+        self.model.steps_into_epoch = 0
         self.model.epochs_done.assign(count(self.model.epochs_done) + 1)
+
+
+class RestOfEpoch(keras.callbacks.Callback):
+    """Ends an epoch that began in the middle; must be the last callback.
+
+    Keras counts on as many batches as in a whole epoch. On TensorFlow, asking for one more runs what does not depend on
+    it, the draw of the latents, and the seeds would no longer be those of a run that never stopped.
+    """
+
+    def __init__(self, counter):
+        super().__init__()
+        self.counter = counter
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.counter.start and batch + 1 >= len(self.counter.batches):
+            backend.end_epoch()
 
 
 def first_batch(dataset):

@@ -125,6 +125,11 @@ def compiled(model, fn):
     return lambda *arguments: run([variable.value for variable in model.variables], arguments)
 
 
+def end_epoch():
+    """Called after the last step of an epoch that has fewer steps than Keras expects."""
+    pass  # Keras sees for itself that there is no batch left
+
+
 def sync(model):
     """Puts the values of the running step back into the variables (they are donated to the step)."""
     model.jax_state_sync()

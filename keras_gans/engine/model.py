@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import warnings
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from keras_gans import checks, files
 from keras_gans.engine import averaging, simultaneous
 from keras_gans.engine.averaging import WeightAverage
 from keras_gans.engine.backend import module as backend
-from keras_gans.engine.batches import ArrayBatches, EpochCounter, first_batch
+from keras_gans.engine.batches import ArrayBatches, EpochCounter, RestOfEpoch, first_batch
 from keras_gans.engine.gradients import descend
 from keras_gans.engine.optimizers import LossScaleOptimizer, PlayerOptimizers, player_optimizer
 
@@ -68,6 +69,8 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
         self.means = [keras.metrics.Mean(name=name) for name in (*self.all_logs(), "loss")]
         self.averages = []
         self._pending_averages = list(averages)
+        # Steps of the current epoch that are done, saved in every file; and those of the file that was loaded.
+        self.steps_into_epoch, self.resume_at = 0, 0
         object.__setattr__(self, "_compiled_functions", {})
 
     def all_logs(self):
@@ -171,7 +174,8 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
 
         Args:
             x: Images: array (n, height, width, channels) of uint8 or of floats in [-1, 1], `(images, labels)`,
-                or a dataset (`tf.data.Dataset`, `PyDataset`, torch `DataLoader`, generator) of such batches.
+                or a dataset (`keras_gans.data.ParallelDataset`, `tf.data.Dataset`, `PyDataset`, torch `DataLoader`,
+                generator) of such batches.
             y: Integer labels (n,) of a conditional model, when `x` is an array.
             batch_size: Images per critic update, default 32. Arrays only; a step takes `critic_steps` times as many.
             shuffle: Whether arrays are visited in a new order every epoch. The order depends only on
@@ -196,12 +200,20 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
             shuffle = False
         else:
             x = self._checked_stream(x)
+            if hasattr(x, "set_epoch"):
+                shuffle = False  # it has an order of its own
+                if steps_per_epoch is not None:
+                    raise ValueError(
+                        f"`steps_per_epoch` is not used with a {type(x).__name__}, whose epoch has {len(x)} steps. "
+                        f"{checks.received(steps_per_epoch=steps_per_epoch)}"
+                    )
         if validation_data is not None:
             validation = self._arrays(validation_data, None)
             validation_data = validation if validation is not None else validation_data
-        counter = EpochCounter(x if isinstance(x, ArrayBatches) else None)
+        counter = EpochCounter(x if hasattr(x, "set_epoch") else None)
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks.append(counter)
+            callbacks.append(RestOfEpoch(counter))
         else:
             callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks] if callbacks else []
             if any(isinstance(callback, keras.callbacks.SwapEMAWeights) for callback in callbacks):
@@ -209,21 +221,26 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
                     "SwapEMAWeights needs an optimizer with use_ema=True, which the models of keras_gans refuse. Use "
                     "keras_gans.callbacks.WeightMovingAverage(decay=...) and `with average.applied(model): ...`."
                 )
-            callbacks = [counter, *callbacks]
+            callbacks = [counter, *callbacks, RestOfEpoch(counter)]
         try:
-            return super().fit(
-                x=x,
-                y=y,
-                batch_size=batch_size,
-                epochs=epochs,
-                verbose=verbose,
-                callbacks=callbacks,
-                validation_data=validation_data,
-                shuffle=shuffle,
-                steps_per_epoch=steps_per_epoch,
-                validation_batch_size=validation_batch_size,
-                **kwargs,
-            )
+            with warnings.catch_warnings():
+                if (
+                    counter.batches is not None
+                ):  # Keras says so of the rest of an epoch, with which a resumed run begins
+                    warnings.filterwarnings("ignore", message="Your input ran out of data")
+                return super().fit(
+                    x=x,
+                    y=y,
+                    batch_size=batch_size,
+                    epochs=epochs,
+                    verbose=verbose,
+                    callbacks=callbacks,
+                    validation_data=validation_data,
+                    shuffle=shuffle,
+                    steps_per_epoch=steps_per_epoch,
+                    validation_batch_size=validation_batch_size,
+                    **kwargs,
+                )
         except BaseException:
             backend.sync(self)  # what was trained until then can be read and saved
             raise
@@ -354,12 +371,14 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
     def save_own_variables(self, store):
         """Saves the counters and every seed state: Keras itself saves no seed, so that resuming would not be exact."""
         super().save_own_variables(store)
+        store["steps_into_epoch"] = self.steps_into_epoch
         for i, state in enumerate(self._seed_states()):
             store[f"seed_{i}"] = ops.convert_to_numpy(state.value)
 
     def load_own_variables(self, store):
         keys = list(store.keys())
-        super().load_own_variables({key: store[key] for key in keys if not key.startswith("seed_")})
+        super().load_own_variables({key: store[key] for key in keys if key.isdigit()})
+        self.resume_at = int(store["steps_into_epoch"][()]) if "steps_into_epoch" in keys else 0
         for i, state in enumerate(self._seed_states()):
             if f"seed_{i}" in keys:
                 state.assign(store[f"seed_{i}"])
@@ -367,6 +386,7 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
     def save_weights(self, filepath, overwrite=True, **kwargs):
         """Like `keras.Model.save_weights`, atomic: the file is either the old or the new one, never half of it."""
         filepath = os.fspath(filepath)
+        backend.sync(self)
         if kwargs or not filepath.endswith(".weights.h5") or (os.path.exists(filepath) and not overwrite):
             super().save_weights(filepath, overwrite=overwrite, **kwargs)
             return
@@ -394,6 +414,7 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
     def save(self, filepath, overwrite=True, **kwargs):
         """Like `keras.Model.save`, atomic for a `.keras` file."""
         filepath = os.fspath(filepath)
+        backend.sync(self)
         if not filepath.endswith(".keras") or (os.path.exists(filepath) and not overwrite):
             super().save(filepath, overwrite=overwrite, **kwargs)
             return

@@ -86,6 +86,11 @@ def compiled(model, fn):
     return tf.function(fn, reduce_retracing=True, autograph=False)
 
 
+def end_epoch():
+    """Called after the last step of an epoch that has fewer steps than Keras expects."""
+    raise StopIteration  # Keras catches it around the steps of an epoch
+
+
 def sync(model):
     del model
 
