@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from keras_gans.commands.data import app as data
 from keras_gans.commands.demo import demo
 from keras_gans.commands.encode import encode, reconstruct
 from keras_gans.commands.evaluate import evaluate, verify
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command("list")(list_command)
 for command in (info, train, generate, reconstruct, interpolate, encode, evaluate, verify, demo):
     app.command()(command)
+app.add_typer(data)
 
 
 def _version(asked):

@@ -15,7 +15,7 @@ ALLOWED = {
     "variants": {"engine", "penalties", "layers", "schedules"},
     "registry": {"networks", "variants"},
     "public": {"callbacks", "data", "layers", "metrics", "networks", "penalties", "registry", "schedules", "variants"},
-    "data": {"engine"},  # for tf.data alone
+    "data": {"engine", "files"},  # of the engine, tf.data alone
     "pictures": {"files"},
     "files": set(),
     "checks": set(),

@@ -8,7 +8,7 @@ from keras_gans import checks
 from keras_gans.commands.generate import AVERAGE_HELP, MODEL_HELP
 from keras_gans.commands.startup import load_library
 
-DATA_HELP = "digits, fashion_mnist, mnist, cifar10, or the path of a folder of images."
+DATA_HELP = "digits, fashion_mnist, mnist, cifar10, or the path of a folder of images or of an .h5 file."
 SPLIT_HELP = "train or test. [default: test; a folder has only train]"
 
 

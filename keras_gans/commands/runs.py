@@ -109,7 +109,7 @@ class Run:
 
 
 def load_data(data, split="train", image_size=None, channels=None):
-    """Returns `(images, labels)` of a set by name, of `folder:PATH`, or of the path of a folder.
+    """Returns `(images, labels)` of a set by name, of `folder:PATH`, or of the path of a folder or an .h5 file.
 
     Raises:
         ValueError, FileNotFoundError: Those of `keras_gans.data.load`, in the words of the command line.
@@ -126,8 +126,8 @@ def load_data(data, split="train", image_size=None, channels=None):
 
 
 def is_folder(data):
-    """Returns whether `data` is the user's own folder, which has no test split."""
-    return data.startswith("folder:") or os.path.isdir(data)
+    """Returns whether `data` is the user's own folder or file, which has no test split."""
+    return data.startswith("folder:") or os.path.isdir(data) or data.endswith((".h5", ".hdf5"))
 
 
 def digest(images, labels):

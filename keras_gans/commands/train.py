@@ -7,7 +7,7 @@ import typer
 from keras_gans import checks, recipes
 from keras_gans.commands.startup import load_library
 
-DATA_HELP = "digits, fashion_mnist, mnist, cifar10, or the path of a folder of images."
+DATA_HELP = "digits, fashion_mnist, mnist, cifar10, or the path of a folder of images or of an .h5 file."
 
 
 def parse_knobs(pairs):

@@ -1,13 +1,14 @@
-"""Images to train on, as uint8 arrays of shape (n, h, w, c) or as a folder read one image at a time.
+"""Images to train on: uint8 arrays (n, h, w, c), folders, HDF5 files, and datasets loaded by several processes.
 
-Importing this package needs NumPy and Pillow only; Keras is imported when a set has to be downloaded.
+Importing this package needs NumPy, h5py and Pillow only; Keras is imported for `ParallelDataset` and for downloads.
 """
 
 from keras_gans.data.arrays import to_size
 from keras_gans.data.datasets import list_datasets, load
+from keras_gans.data.hdf5 import HDF5Images
 from keras_gans.data.image_folder import ImageFolder
 
-__all__ = ["ImageFolder", "ParallelDataset", "list_datasets", "load", "to_size"]
+__all__ = ["HDF5Images", "ImageFolder", "ParallelDataset", "list_datasets", "load", "to_size"]
 
 
 def __getattr__(name):

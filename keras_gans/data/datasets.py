@@ -11,7 +11,7 @@ import os
 import numpy as np
 
 from keras_gans import checks
-from keras_gans.data import formats
+from keras_gans.data import formats, hdf5
 from keras_gans.data.arrays import height_and_width, to_channels, to_size
 from keras_gans.data.image_folder import ImageFolder
 
@@ -90,6 +90,7 @@ def load(name, split="train", image_size=None, channels=None):
     | `mnist` | 60,000 train, 10,000 test | 32x32 gray | $KERAS_GANS_DATA, /usr/share/datasets/mnist, Keras |
     | `cifar10` | 50,000 train, 10,000 test | 32x32 RGB | $KERAS_GANS_DATA, Keras |
     | `folder:PATH` | all images below PATH | 64x64 RGB | your disk, see `ImageFolder` |
+    | `PATH.h5` | all images of the file | as they are | your disk, see `HDF5Images` |
 
     `digits` are 8x8 with values 0 to 16: scaled to 0..255 and enlarged by bicubic interpolation. Their split is ours
     and never changes: the set is permuted by `np.random.default_rng(0)`, and the first digits of each class, in
@@ -102,8 +103,8 @@ def load(name, split="train", image_size=None, channels=None):
     lossless set, which is taken first where both are present.
 
     Args:
-        name: one of `list_datasets()`, or "folder:" and the path of a folder.
-        split: "train" or "test". A folder has no split: it is "train" as a whole.
+        name: one of `list_datasets()`, or "folder:" and the path of a folder, or the path of an .h5 file.
+        split: "train" or "test". A folder or file has no split: it is "train" as a whole.
         image_size: one integer or (height, width) in pixels; None for the standard size of the table. 28x28 sets get to
             32x32 by two pixels of zeros on each side and stay as they are at 28; every other size is resized from the
             original pixels (see `to_size`).
@@ -130,6 +131,9 @@ def load(name, split="train", image_size=None, channels=None):
 
     if name.startswith(_FOLDER):
         return _load_folder(name[len(_FOLDER) :], split, size, channels)
+    if name.endswith(hdf5.SUFFIXES):
+        _has_no_split(split, "file")
+        return hdf5.load(name, size, channels)
     if name == "digits":
         images, labels = _digits(split)
     elif name in _DOWNLOADABLE:
@@ -146,12 +150,16 @@ def load(name, split="train", image_size=None, channels=None):
 
 
 def _load_folder(path, split, size, channels):
+    _has_no_split(split, "folder")
+    return ImageFolder(path, image_size=size or 64, channels=channels or 3).load()
+
+
+def _has_no_split(split, kind):
     if split != "train":
         raise ValueError(
-            "`split` must be 'train' for a folder, which is read as a whole: give the folder of the test images as "
+            f"`split` must be 'train' for a {kind}, which is read as a whole: give the {kind} of the test images as "
             f"`name`. {checks.received(split=split)}"
         )
-    return ImageFolder(path, image_size=size or 64, channels=channels or 3).load()
 
 
 def _digits(split):

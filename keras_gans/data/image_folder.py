@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from keras_gans import checks
 from keras_gans.data.arrays import height_and_width, resampling
+from keras_gans.data.source import ImageSource
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
@@ -31,7 +32,7 @@ _BLOCK = 256  # images handed to the threads at a time: bounds what a stop or an
 _SHOW_PROGRESS_FROM = 500  # images
 
 
-class ImageFolder:
+class ImageFolder(ImageSource):
     """The images below a folder, in a fixed order, each decoded when it is asked for.
 
     Found are the files named .png .jpg .jpeg .bmp .gif .webp .tif .tiff in any case, at any depth, through symbolic
@@ -66,7 +67,8 @@ class ImageFolder:
         >>> folder = ImageFolder("photos", image_size=64)
         >>> folder[0].shape, folder[0].dtype
         ((64, 64, 3), dtype('uint8'))
-        >>> images, labels = folder.load()
+        >>> images, labels = folder.load()  # everything in memory
+        >>> model.fit(folder.dataset(batch_size=64, workers=2), epochs=10)  # decoded while it trains
     """
 
     def __init__(self, path, image_size=64, channels=3, labels="folders", on_error="skip", crop=True):
@@ -145,26 +147,33 @@ class ImageFolder:
         _check_memory(shape)
         images = np.empty(shape, np.uint8)
         kept, first_reason = [], None
-        threads = min(8, os.cpu_count() or 1)
-        with concurrent.futures.ThreadPoolExecutor(threads) as pool, _progress(progress, len(images)) as advance:
-            for start in range(0, len(images), _BLOCK):
-                block = range(start, min(start + _BLOCK, len(images)))
-                for index, (image, reason) in zip(block, pool.map(self._decode, block), strict=True):
-                    advance()
-                    if image is not None:
-                        images[len(kept)] = image
-                        kept.append(index)
-                    elif self.on_error == "raise":
-                        raise _broken(self.paths[index], reason)
-                    else:
-                        first_reason = first_reason or reason
-                        _warn(f"Skipped {self.paths[index]!r}: {reason}.")
+        with _progress(progress, len(images)) as advance:
+            for index, (image, reason) in enumerate(self.decoded(range(len(images)))):
+                advance()
+                if image is not None:
+                    images[len(kept)] = image
+                    kept.append(index)
+                elif self.on_error == "raise":
+                    raise _broken(self.paths[index], reason)
+                else:
+                    first_reason = first_reason or reason
+                    _warn(f"Skipped {self.paths[index]!r}: {reason}.")
         if not kept:
             raise ValueError(
                 f"None of the {len(self)} image files in {self.path!r} can be read. The first is {self.paths[0]!r}: "
                 f"{first_reason}."
             )
         return images[: len(kept)], None if self.labels is None else self.labels[kept]
+
+    def decoded(self, indices):
+        """Yields `(image, None)`, or `(None, reason)` for a broken file, for each of `indices`; several threads decode.
+
+        Args:
+            indices: range of places in `paths`.
+        """
+        with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            for start in range(0, len(indices), _BLOCK):
+                yield from pool.map(self._decode, indices[start : start + _BLOCK])
 
     def _decode(self, index):
         """(image, None), or (None, the reason why the file cannot be decoded)."""
