@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import io
 import operator
 import os
 import sys
@@ -189,20 +190,25 @@ class ImageFolder(ImageSource):
 def _decoded(path, image_size, channels, crop):
     """The picture at `path` as a uint8 array (height, width, channels)."""
     height, width = image_size
-    if os.path.getsize(path) == 0:
+    with open(path, "rb") as file:
+        content = file.read()
+    if not content:
         raise ValueError("the file is empty")
-    with Image.open(path, formats=_FORMATS) as picture:
-        enough = 2 * max(height, width)  # square, for the picture may lie on its side
-        picture.draft(None, (enough, enough))  # JPEG only
+    with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+        if picture.format == "JPEG" and min(picture.size) > 2 * max(height, width):
+            enough = 2 * max(height, width)  # square, for the picture may lie on its side
+            picture.draft(None, (enough, enough))
         picture.load()
         # After `load`: a TIFF is upright by then, and its tag is gone.
         orientation = picture.getexif().get(_ORIENTATION)
         flat = _flat(picture, "L" if channels == 1 else "RGB")
     if orientation in _UPRIGHT:
         flat = flat.transpose(_UPRIGHT[orientation])
-    box = _middle(flat.size, width, height) if crop else (0, 0, *flat.size)
-    resample = resampling((box[3] - box[1], box[2] - box[0]), image_size)
-    return np.asarray(flat.resize((width, height), resample, box=box)).reshape(height, width, channels)
+    if flat.size != (width, height):
+        box = _middle(flat.size, width, height) if crop else (0, 0, *flat.size)
+        resample = resampling((box[3] - box[1], box[2] - box[0]), image_size)
+        flat = flat.resize((width, height), resample, box=box)
+    return np.asarray(flat).reshape(height, width, channels)
 
 
 def _middle(size, width, height):
@@ -225,7 +231,7 @@ def _flat(picture, mode):
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture)
-    return picture.convert(mode)
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _eight_bit(picture):
