@@ -39,6 +39,9 @@ if $all; then
         if [ $backend = torch ]; then package=${KERAS_GANS_TORCH:-torch==2.13.0}; fi
         make_environment ".venv-$backend" "keras_gans and $backend" $package $(requirements "$PYTHON")
         .venv-$backend/bin/python -m pip install -qq --disable-pip-version-check --no-deps -e .
+        if [ $backend = torch ]; then  # code of others to compare with; what else they ask for is not needed
+            .venv-torch/bin/python -m pip install -qq --disable-pip-version-check --no-deps torch-fidelity prdc
+        fi
         run_tests ".venv-$backend" $backend "$@"
     done
 fi

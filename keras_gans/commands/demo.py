@@ -105,16 +105,13 @@ def measure(model, recipe, training_images):
     import numpy as np
 
     from keras_gans.commands.encode import images_for, mean_of, squared_error
+    from keras_gans.metrics import latent_correlation
 
     images, _ = images_for(model, recipe.data)
     images = images[np.random.default_rng(recipe.seed).permutation(len(images))[:1000]]
     again = model.reconstruct(images)
-    latents = np.random.default_rng(recipe.seed).standard_normal((512, model.latent_dim)).astype("float32")
-    encodings = model.encode(model.decode(latents))
-    centred = latents - latents.mean(axis=1, keepdims=True)
-    correlations = (centred * encodings).mean(axis=1) / centred.std(axis=1)  # the encodings are standardised
     numbers = {
-        "latent_correlation": round(float(correlations.mean()), 4),
+        "latent_correlation": round(latent_correlation(model, seed=recipe.seed), 4),
         "reconstruction_error": round(squared_error(images, again), 5),
         "mean_image_error": round(squared_error(images, mean_of(training_images)), 5),
         "images_measured": len(images),

@@ -1,6 +1,8 @@
 """Metrics of generative models: exact, on arrays of features; and `evaluate`, which does the whole job."""
 
+from keras_gans.metrics.classifier import Classifier
 from keras_gans.metrics.evaluation import evaluate
+from keras_gans.metrics.fid_inception import FIDInception
 from keras_gans.metrics.frechet import (
     Moments,
     PerClassFrechetDistance,
@@ -12,12 +14,16 @@ from keras_gans.metrics.frechet import (
 )
 from keras_gans.metrics.inception import InceptionScore, inception_score
 from keras_gans.metrics.kernel import KernelDistance, kernel_distance
+from keras_gans.metrics.latents import Smoothness, interpolation_smoothness, latent_correlation
 from keras_gans.metrics.manifold import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
+from keras_gans.metrics.neighbours import NearestNeighbours, nearest_neighbours
 from keras_gans.metrics.networks import Network, Pixels, RandomProjection
 from keras_gans.metrics.reconstruction import ReconstructionScores, reconstruction_scores
 
 __all__ = [
+    "Classifier",
     "DensityCoverage",
+    "FIDInception",
     "InceptionScore",
     "KernelDistance",
     "Moments",
@@ -38,4 +44,9 @@ __all__ = [
     "precision_recall",
     "reconstruction_scores",
     "save_statistics",
+    "NearestNeighbours",
+    "Smoothness",
+    "interpolation_smoothness",
+    "latent_correlation",
+    "nearest_neighbours",
 ]

@@ -131,7 +131,7 @@ def prdc_by_hand(real, fake, k):
 @pytest.mark.parametrize("offset, scale", [(0.0, 1.0), (500.0, 0.05), (0.0, 1e-4), (3e4, 1.0)])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_blocks_in_float32_decide_like_brute_force_in_float64(offset, scale, dtype, monkeypatch):
-    monkeypatch.setattr(kg.metrics.manifold, "BLOCK", 33)
+    monkeypatch.setattr(kg.metrics.pairwise, "BLOCK", 33)
     real = (offset + scale * RNG.normal(size=(150, 24))).astype(dtype)
     fake = (offset + scale * (0.8 * RNG.normal(size=(130, 24)) + 0.1)).astype(dtype)
     fake[:5] = real[:5]
