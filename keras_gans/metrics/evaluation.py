@@ -8,8 +8,11 @@ import keras
 import numpy as np
 
 from keras_gans import checks
+from keras_gans.metrics.fid_inception import FIDInception
 from keras_gans.metrics.frechet import frechet_distance
+from keras_gans.metrics.inception import inception_score
 from keras_gans.metrics.kernel import kernel_distance
+from keras_gans.metrics.latents import latent_correlation
 from keras_gans.metrics.manifold import density_coverage, precision_recall
 from keras_gans.metrics.networks import feature_network, weights_digest
 from keras_gans.metrics.reconstruction import WINDOW, reconstruction_scores
@@ -17,23 +20,26 @@ from keras_gans.metrics.reconstruction import WINDOW, reconstruction_scores
 CHUNK = 1024  # images held at once
 
 
-def evaluate(model, images, features="random", labels=None, samples=None, seed=0, progress=None):
+def evaluate(model, images, features="auto", labels=None, samples=None, seed=0, progress=None):
     """Returns the scores of a model against images, and everything needed to compute them again.
 
     Args:
         model: A model of the zoo that makes images.
         images: uint8 array (n, h, w, c), at least 8: the images it is compared with, all of them.
-        features: `"random"` (default: a fixed random projection, honest but weak), `"pixels"`, a `keras.Model` that
-            takes uint8 images, or any feature network of `keras_gans.metrics`.
+        features: `"auto"` (default: `"classifier"`, the shipped classifier of garments and digits or of photographs,
+            for images of 28x28 or 32x32, else `"random"`), `"inception"` (the network of the published FID),
+            `"random"` (a fixed random projection, honest but weak), `"pixels"`, a `keras.Model` that takes uint8
+            images, or any feature network of `keras_gans.metrics`.
         labels: Integer labels (n,) of a conditional model: the generated images get them, in this order.
         samples: Number of generated images, default n. Compare models only at equal numbers.
         seed: Integer that fixes the latents and the subsets.
         progress: Callable that is told the number of images done after each chunk, or None.
 
     Returns:
-        Dict for JSON: `scores` (`frechet_distance`, `kernel_distance`, `precision`, `recall`, `density`, `coverage`; of
-        a model with an encoder also `reconstruction_mse`, `_psnr`, `_ssim`), `samples`, `seed`, `features`, `data`,
-        `model`, `versions`.
+        Dict for JSON: `scores` (`frechet_distance`, `kernel_distance`, `precision`, `recall`, `density`, `coverage`;
+        with a network that has classes `classifier_score` or, with Inception, `inception_score`; of a model with an
+        encoder `latent_correlation` and `reconstruction_mse`, `_psnr`, `_ssim`), `samples`, `seed`, `features`,
+        `data`, `model`, `versions`.
 
     Raises:
         TypeError, ValueError: images of another type or shape, too few, labels that do not fit, an unknown network.
@@ -45,19 +51,25 @@ def evaluate(model, images, features="random", labels=None, samples=None, seed=0
     if len(images) < 8:
         raise ValueError(f"`images` must hold at least 8 images. Received: {len(images)}.")
     samples = checks.positive_integer("samples", len(images) if samples is None else samples, minimum=8)
-    network = feature_network(features)
+    network = feature_network(features, images.shape[1:])
     if labels is not None:
         labels = checks.labels(labels, len(images), model.num_classes)
     wanted = None if labels is None else np.resize(labels, samples)
     latents, wanted = model.latents_for(samples, seed), model.labels_for(samples, wanted)
     told = progress or (lambda done: None)
-    fake, real = [], []
+    fake, real, logits = [], [], []
     for start in range(0, samples, CHUNK):
         part = slice(start, start + CHUNK)
-        fake.append(network(model.decode(latents[part], None if wanted is None else wanted[part])))
+        made = model.decode(latents[part], None if wanted is None else wanted[part])
+        if hasattr(network, "with_logits"):
+            found, classes = network.with_logits(made)
+            logits.append(classes.astype(np.float32))
+        else:
+            found = network(made)
+        fake.append(found.astype(np.float32))
         told(min(start + CHUNK, samples))
     for start in range(0, len(images), CHUNK):
-        real.append(network(images[start : start + CHUNK]))
+        real.append(network(images[start : start + CHUNK]).astype(np.float32))
     sets = {"real": np.concatenate(real), "fake": np.concatenate(fake)}
     smallest = min(samples, len(images))
     kernel = kernel_distance(**sets, subset_size=min(1000, smallest), seed=seed)
@@ -68,6 +80,12 @@ def evaluate(model, images, features="random", labels=None, samples=None, seed=0
         **precision._asdict(),
         **density._asdict(),
     }
+    if logits:
+        kind = "inception_score" if isinstance(network, FIDInception) else "classifier_score"
+        splits = min(10, samples)
+        scores[kind] = inception_score(logits=np.concatenate(logits), splits=splits, seed=seed).mean
+    if hasattr(model, "encode"):
+        scores["latent_correlation"] = latent_correlation(model, seed=seed)
     if hasattr(model, "reconstruct") and min(images.shape[1:3]) >= WINDOW:
         shown = slice(0, CHUNK)
         again = model.reconstruct(images[shown], *([] if labels is None else [labels[shown]]))

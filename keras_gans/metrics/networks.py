@@ -1,4 +1,4 @@
-"""Where features come from: pixels, a fixed random projection, or a network of the user's.
+"""Where features come from: shipped classifiers, Inception, a network of the user's, a random projection, pixels.
 
 A feature network is called on uint8 images (n, h, w, c) and returns features (n, d); `name` and `digest` say which one
 it is, since numbers of different networks are never comparable.
@@ -11,6 +11,11 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks
+from keras_gans.metrics.classifier import Classifier
+from keras_gans.metrics.fid_inception import FIDInception
+
+NAMES = ("auto", "classifier", "inception", "random", "pixels")
+CLASSIFIED = ((28, 28, 1), (32, 32, 1), (32, 32, 3))  # the shapes of images that the shipped classifiers take
 
 
 class Pixels:
@@ -80,19 +85,30 @@ def weights_digest(model):
     return result.hexdigest()
 
 
-def feature_network(value):
-    """Returns a feature network for `"random"`, `"pixels"`, a `keras.Model`, or one that already is.
+def feature_network(value, image_shape=None):
+    """Returns a feature network for a name, a `keras.Model`, or one that already is.
+
+    Args:
+        value: `"auto"`, `"classifier"`, `"inception"`, `"random"`, `"pixels"`, a `keras.Model` or a feature network.
+            `"auto"` is the shipped classifier for images that it takes, else the random projection.
+        image_shape: (h, w, c) of the images, for `"auto"` and `"classifier"`.
 
     Raises:
         TypeError, ValueError: for anything else; a name gets the nearest.
     """
     if isinstance(value, str):
-        return {"random": RandomProjection, "pixels": Pixels}[checks.one_of("features", value, ("random", "pixels"))]()
+        checks.one_of("features", value, NAMES)
+        if value == "auto":
+            value = "classifier" if tuple(image_shape) in CLASSIFIED else "random"
+        if value == "classifier":
+            return Classifier("gray" if image_shape[-1] == 1 else "rgb")
+        return {"random": RandomProjection, "pixels": Pixels, "inception": FIDInception}[value]()
     if isinstance(value, keras.Model):
         return Network(value)
     if callable(value) and hasattr(value, "name") and hasattr(value, "digest"):
         return value
+    names = ", ".join(map(repr, NAMES))
     raise TypeError(
-        "`features` must be 'random', 'pixels', a keras.Model, or a callable with `name` and `digest`. "
+        f"`features` must be one of {names}, a keras.Model, or a callable with `name` and `digest`. "
         f"{checks.received(features=value)}"
     )

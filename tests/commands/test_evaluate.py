@@ -24,7 +24,7 @@ def test_scores_are_printed_written_and_reproduced(run, command, refused, tmp_pa
     record = json.loads(path.read_text())
     assert record["samples"] == 100 and record["asked"]["data"] == "digits"
     answer = command("verify", path)
-    assert answer.code == 0 and "All 6 scores" in answer.out
+    assert answer.code == 0 and "All 7 scores" in answer.out
     record["scores"]["frechet_distance"] += 1.0
     record["data"]["sha256"] = "0"
     path.write_text(json.dumps(record))
@@ -38,3 +38,17 @@ def test_mistakes_are_named(run, refused, tmp_path):
     assert "was not written by keras-gans evaluate" in refused("verify", tmp_path / "other.json")
     assert "Did you mean 'pixels'" in refused("evaluate", run, "--data", "digits", "--features", "pixel")
     assert "must be the name of a .json file" in refused("evaluate", run, "--data", "digits", "--out", "a.txt")
+    assert "`--weights` goes with --features inception" in refused(
+        "evaluate", run, "--data", "digits", "--weights", "x.pth"
+    )
+    assert "needs data with a training and a test split" in refused(
+        "evaluate", run, "--data", tmp_path / "set.h5", "--neighbours", tmp_path / "n.png"
+    )
+
+
+def test_neighbours_are_counted_drawn_and_reproduced(run, command, tmp_path):
+    picture, path = tmp_path / "nearest.png", tmp_path / "scores.json"
+    options = ("--samples", 50, "--neighbours", picture, "--out", path)
+    answer = command("evaluate", run, "--data", "digits", *options)
+    assert answer.code == 0 and "authenticity" in answer.out and picture.stat().st_size > 100
+    assert "All 10 scores" in command("verify", path).out

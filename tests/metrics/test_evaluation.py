@@ -15,7 +15,7 @@ IMAGES, LABELS = small.data(60)
 
 def test_the_record_is_json_is_repeated_exactly_and_names_everything():
     model = small.build("gan")
-    record = evaluate(model, IMAGES, samples=40, seed=3)
+    record = evaluate(model, IMAGES, samples=40, seed=3)  # 8x8: the random projection
     assert record == evaluate(model, IMAGES, samples=40, seed=3) == json.loads(json.dumps(record))
     assert set(record["scores"]) == {
         *("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage"),
@@ -34,7 +34,7 @@ def test_the_scores_are_those_of_the_features(monkeypatch):
     record = evaluate(model, IMAGES, "pixels", seed=1, progress=done.append)
     fakes = model.decode(model.latents_for(60, 1))
     sets = {"real": IMAGES.reshape(60, -1) / 127.5 - 1, "fake": fakes.reshape(60, -1) / 127.5 - 1}
-    assert record["scores"]["frechet_distance"] == pytest.approx(kg.metrics.frechet_distance(**sets), rel=1e-10)
+    assert record["scores"]["frechet_distance"] == pytest.approx(kg.metrics.frechet_distance(**sets), rel=1e-6)
     assert record["scores"]["recall"] == kg.metrics.precision_recall(**sets).recall
     assert done == [7, 14, 21, 28, 35, 42, 49, 56, 60]
 
@@ -94,8 +94,8 @@ def test_features_have_their_formulas():
         ({"images": IMAGES[:, :4]}, r"`images` must have shape \(n, 8, 8, 1\)"),
         ({"images": IMAGES[:4]}, "`images` must hold at least 8 images"),
         ({"samples": 2}, "`samples` must be an integer of at least 8"),
-        ({"features": "randon"}, "`features` must be one of 'random', 'pixels'. Did you mean 'random'"),
-        ({"features": 3}, "`features` must be 'random', 'pixels', a keras.Model"),
+        ({"features": "randon"}, "`features` must be one of 'auto', .*Did you mean 'random'"),
+        ({"features": 3}, "`features` must be one of .* a keras.Model, or a callable"),
     ],
 )
 def test_bad_input_is_refused_with_words(arguments, words):
