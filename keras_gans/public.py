@@ -1,6 +1,6 @@
 """The public names of the package, which `import keras_gans` brings."""
 
-from keras_gans import callbacks, data, layers, metrics, networks, penalties, schedules
+from keras_gans import callbacks, data, layers, metrics, networks, penalties, schedules, zoo
 from keras_gans.registry import create, list_models
 from keras_gans.variants.cascading_rejection import CascadingRejectionGAN
 from keras_gans.variants.f_gan import FGAN
@@ -14,6 +14,7 @@ from keras_gans.variants.rsgan import RSGAN
 from keras_gans.variants.wgan import WGAN
 from keras_gans.variants.wgan_div import WGANDiv
 from keras_gans.variants.wgan_gp import WGANGP
+from keras_gans.zoo import from_preset, list_presets
 
 __all__ = [
     "FGAN",
@@ -31,10 +32,13 @@ __all__ = [
     "callbacks",
     "create",
     "data",
+    "from_preset",
     "layers",
     "list_models",
+    "list_presets",
     "metrics",
     "networks",
     "penalties",
     "schedules",
+    "zoo",
 ]

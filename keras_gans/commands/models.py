@@ -12,19 +12,33 @@ def load_model(path):
 
     Args:
         path: A `.keras` file, or a run folder: its `model.keras`, or, while it is not finished, the settings in
-            `config.json` with the weights of the last checkpoint.
+            `config.json` with the weights of the last checkpoint; or a preset, by name, folder or URL.
 
     Raises:
         FileNotFoundError: There is nothing at `path`, or no model in the folder.
         ValueError, OSError: The file is damaged, or not a model of keras_gans; the sentence names it.
     """
     path = os.fspath(path)
+    if is_preset(path):
+        from keras_gans import zoo
+
+        return zoo.from_preset(path)
     if os.path.isdir(path):
         from keras_gans.commands import runs
 
         run = runs.Run(path)
         return load_file(run.model_path) if os.path.exists(run.model_path) else runs.rebuild(run)
     return load_file(path)
+
+
+def is_preset(path):
+    """Returns whether `path` is the name, folder or URL of a preset rather than a file or a run folder."""
+    from keras_gans import zoo
+
+    if os.path.isdir(path):
+        return os.path.isfile(os.path.join(path, "metadata.json"))
+    bare = not os.path.exists(path) and os.sep not in path and not path.endswith(".keras")
+    return path in zoo.list_presets() or "://" in path or path.endswith(".zip") or bare
 
 
 def load_file(path):

@@ -421,6 +421,29 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
         with files.replacing(filepath, suffix=".keras") as temporary:
             super().save(temporary, **kwargs)
 
+    def save_to_preset(self, folder, about=None, precision="float32", overwrite=False):
+        """Writes the model, with its averaged weights, as a folder for `keras_gans.from_preset`.
+
+        Args:
+            folder: The folder to make: config.json, model.weights.h5, metadata.json, README.md, samples.png.
+            about: Dict of what to tell about it: `data`, `seed`, `steps`, `epochs`, `scores`, `licence`, `note`, ...
+            precision: `"float32"` (default), or `"float16"` for half the size.
+            overwrite: Whether a preset that is there may be replaced.
+
+        Raises:
+            FileExistsError, ValueError, TypeError: see `keras_gans.zoo.save`.
+        """
+        from keras_gans import zoo
+
+        zoo.save(self, folder, about, precision, overwrite)
+
+    @classmethod
+    def from_preset(cls, name, refresh=False):
+        """Returns the trained model of this class called `name`; see `keras_gans.from_preset`."""
+        from keras_gans import zoo
+
+        return zoo.from_preset(name, cls, refresh)
+
     def get_config(self):
         config = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.networks}
         config.update(name=self.name, num_classes=self.num_classes)

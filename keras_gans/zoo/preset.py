@@ -1,0 +1,354 @@
+"""A preset: a trained model as a folder of five files, checked before anything in it is believed.
+
+    config.json        class and arguments of the model and its networks, as Keras serialises them
+    model.weights.h5   one contiguous array per weight, `<network>/<number>`, float32 or float16
+    metadata.json      format, versions, variant, shapes, data, seed, steps, scores, size and SHA-256 of the files above
+    README.md          the model card
+    samples.png        a sheet of samples
+
+Nothing in a preset is a program: JSON and numbers. What is read is compared first with what metadata.json declares
+(size, digest, format, classes, shapes) and must be finite; the sentence of an error names the file.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+
+from keras_gans import checks, pictures
+from keras_gans.engine import GenerativeModel
+
+FORMAT = 1
+CHECKED = ("config.json", "model.weights.h5")
+FILES = ("metadata.json", *CHECKED, "README.md", "samples.png")
+MAX_METADATA = 2**20  # bytes
+MAX_WEIGHTS = 2**32
+MAX_INTEGER = 2**20  # in a config; a layer of a billion units must not be built before its weights are seen
+PRECISIONS = ("float32", "float16")
+PACKAGES = ("keras", "keras.", "keras_gans", "keras_gans.")
+
+
+class PresetError(ValueError):
+    """A preset that is damaged, hostile, or of another version; the sentence names the file."""
+
+
+# Writing --------------------------------------------------------------------------------------------------
+
+
+def save(model, folder, about=None, precision="float32", overwrite=False, samples=64, seed=0):
+    """Writes a model as a preset folder, whole or not at all.
+
+    Args:
+        model: A model of keras_gans. Where it has a moving average, the averaged weights are written.
+        folder: The folder to make.
+        about: Dict for metadata.json and the model card: `data`, `seed`, `steps`, `epochs`, `scores`, `recipe`, `time`,
+            `machine`, `licence`, `note`, ... Values that JSON can hold.
+        precision: `"float32"` (default), or `"float16"` for half the size.
+        overwrite: Whether a preset that is there may be replaced.
+        samples: Images on the sheet.
+        seed: Integer that fixes them.
+
+    Raises:
+        FileExistsError: The folder is there (and is no preset, or `overwrite` is False).
+        ValueError, TypeError: An unknown precision, weights that are not finite, `about` that JSON cannot hold.
+    """
+    folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
+    checks.one_of("precision", precision, PRECISIONS)
+    about = dict(about or {})
+    try:
+        json.dumps(about)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`about` must hold what JSON can hold: {error}.") from error
+    if os.path.isdir(folder) and os.listdir(folder):
+        if not overwrite or not os.path.isfile(os.path.join(folder, "metadata.json")):
+            raise FileExistsError(
+                f"The folder {folder} exists. Give overwrite=True to replace a preset, or another name."
+            )
+    parent = checks.writable_folder("folder", os.path.dirname(folder))
+    temporary = tempfile.mkdtemp(dir=parent, prefix=".writing-")
+    try:
+        if model.averages:
+            with model.averages[0].applied():
+                _write(model, temporary, about, precision, os.path.basename(folder), samples, seed)
+        else:
+            _write(model, temporary, about, precision, os.path.basename(folder), samples, seed)
+        os.chmod(temporary, 0o755)
+        old = None
+        if os.path.isdir(folder):
+            old = tempfile.mkdtemp(dir=parent, prefix=".replaced-")
+            os.replace(folder, os.path.join(old, "preset"))
+        os.replace(temporary, folder)
+        if old is not None:
+            shutil.rmtree(old)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(model, folder, about, precision, name, samples, seed):
+    def path(file):
+        return os.path.join(folder, file)
+
+    config = keras.saving.serialize_keras_object(model)
+    config["config"].pop("averages", None)
+    for unwanted in ("compile_config", "build_config"):
+        config.pop(unwanted, None)
+    with open(path("config.json"), "w", encoding="utf-8") as file:
+        json.dump(config, file, indent=1)
+    with h5py.File(path("model.weights.h5"), "w") as file:
+        for network in model.networks:
+            for i, value in enumerate(getattr(model, network).get_weights()):
+                small = value.astype(precision) if value.dtype == np.float32 else value
+                if not np.all(np.isfinite(small)):
+                    raise ValueError(
+                        f"Weight {i} of the {network} is not finite in {precision}: it cannot be a preset."
+                    )
+                file.create_dataset(f"{network}/{i}", data=small)
+    if len(model.image_shape) == 3:
+        images = model.generate(samples, seed=seed)
+        pictures.save_png(path("samples.png"), pictures.grid(images, scale=max(1, 64 // max(images.shape[1:3]))))
+    metadata = {
+        "format": FORMAT,
+        "name": name,
+        "class": type(model).__name__,
+        "image_shape": list(model.image_shape),
+        "num_classes": model.num_classes,
+        "parameters": {network: getattr(model, network).count_params() for network in model.networks},
+        "precision": precision,
+        "versions": _versions(),
+        "files": {file: _facts(path(file)) for file in CHECKED},
+        **about,
+    }
+    with open(path("metadata.json"), "w", encoding="utf-8") as file:
+        json.dump(metadata, file, indent=2)
+    with open(path("README.md"), "w", encoding="utf-8") as file:
+        file.write(model_card(metadata))
+
+
+def _versions():
+    import keras_gans
+
+    return {"keras_gans": keras_gans.__version__, "keras": keras.__version__, "numpy": np.__version__}
+
+
+def _facts(path):
+    with open(path, "rb") as file:
+        return {"bytes": os.path.getsize(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def model_card(metadata):
+    """Returns the README.md of a preset."""
+    name = metadata["name"]
+    lines = [f"# {name}", ""]
+    if metadata.get("note"):
+        lines += [metadata["note"], ""]
+    shape = "x".join(map(str, metadata["image_shape"]))
+    parts = ", ".join(f"{network} {count:,}" for network, count in metadata["parameters"].items())
+    lines += [
+        f"{metadata['class']} of keras_gans {metadata['versions']['keras_gans']}, images of {shape}.",
+        f"Parameters: {parts}.",
+    ]
+    if metadata["num_classes"]:
+        lines += [f"Conditional on {metadata['num_classes']} classes."]
+    lines += ["", "![samples](samples.png)", "", "```python", "import keras_gans as kg", ""]
+    lines += [f'model = kg.from_preset("{name}")', "images = model.generate(16, seed=0)", "```", ""]
+    told = ("recipe", "data", "seed", "epochs", "steps", "time", "machine", "licence")
+    facts = {key: metadata[key] for key in told if key in metadata}
+    if facts:
+        lines += ["| | |", "|---|---|", *(f"| {key} | {_cell(value)} |" for key, value in facts.items()), ""]
+    if metadata.get("scores"):
+        lines += ["| score | value |", "|---|---|"]
+        lines += [f"| {key} | {value:.4g} |" for key, value in metadata["scores"].items()] + [""]
+    return "\n".join(lines)
+
+
+def _cell(value):
+    return ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else str(value)
+
+
+# Reading --------------------------------------------------------------------------------------------------
+
+
+def read_metadata(path):
+    """Returns the content of a metadata.json.
+
+    Raises:
+        PresetError: It is too large, no JSON, or of a format that this version does not know.
+    """
+    try:
+        size = os.path.getsize(path)
+        if size > MAX_METADATA:
+            raise PresetError(f"The file {path} is too large for a preset's metadata: {size:,} bytes.")
+        with open(path, encoding="utf-8") as file:
+            metadata = json.load(file)
+    except FileNotFoundError:
+        raise PresetError(f"{os.path.dirname(path)} is no preset: it has no metadata.json.") from None
+    except (ValueError, UnicodeDecodeError, RecursionError) as error:
+        if isinstance(error, PresetError):
+            raise
+        raise PresetError(f"The file {path} is damaged: it is no JSON ({error}).") from error
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("format"), int):
+        raise PresetError(f"The file {path} is no metadata of a preset: it has no `format`.")
+    if metadata["format"] > FORMAT:
+        versions = metadata.get("versions")
+        version = versions.get("keras_gans", "unknown") if isinstance(versions, dict) else "unknown"
+        raise PresetError(
+            f"The preset {path} was written by a newer keras_gans ({version}, format {metadata['format']}); this one "
+            f"knows format {FORMAT}. Upgrade keras_gans."
+        )
+    if metadata["format"] < FORMAT:
+        raise PresetError(f"The preset {path} has format {metadata['format']}, which is not known.")
+    declared = metadata.get("files")
+    for name in CHECKED:
+        facts = declared.get(name) if isinstance(declared, dict) else None
+        facts = facts if isinstance(facts, dict) else {}
+        if not isinstance(facts.get("bytes"), int) or not isinstance(facts.get("sha256"), str):
+            raise PresetError(f"The file {path} does not declare size and SHA-256 of {name}.")
+        limit = MAX_WEIGHTS if name.endswith(".h5") else MAX_METADATA * 8
+        if not 0 < facts["bytes"] <= limit:
+            raise PresetError(
+                f"The file {path} declares {facts['bytes']:,} bytes for {name}; at most {limit:,} are read."
+            )
+    for key, kind in (("class", str), ("image_shape", list), ("num_classes", int), ("parameters", dict), ("name", str)):
+        if not isinstance(metadata.get(key), kind):
+            raise PresetError(f"The file {path} must have `{key}` ({kind.__name__}). It has {metadata.get(key)!r:.60}.")
+    return metadata
+
+
+def check_file(path, facts):
+    """Raises `PresetError` if a file is not the one that was declared."""
+    if not os.path.isfile(path):
+        raise PresetError(f"The preset lacks the file {path}.")
+    size = os.path.getsize(path)
+    if size != facts["bytes"]:
+        raise PresetError(f"The file {path} is cut short or another one: {size:,} bytes, expected {facts['bytes']:,}.")
+    found = _facts(path)["sha256"]
+    if found != facts["sha256"]:
+        raise PresetError(f"The file {path} is damaged or tampered with: SHA-256 {found}, expected {facts['sha256']}.")
+
+
+def load(folder, expected_class=None):
+    """Returns the model in a preset folder.
+
+    Args:
+        folder: The folder.
+        expected_class: A class of keras_gans that the model must be of, or None.
+
+    Raises:
+        PresetError: Anything in the folder is not as it should be; nothing was loaded.
+    """
+    folder = os.fspath(folder)
+    metadata = read_metadata(os.path.join(folder, "metadata.json"))
+    for name in CHECKED:
+        check_file(os.path.join(folder, name), metadata["files"][name])
+    if expected_class is not None and metadata["class"] != expected_class.__name__:
+        raise PresetError(f"The preset {folder} holds a {metadata['class']}, not a {expected_class.__name__}.")
+    model = _model(os.path.join(folder, "config.json"), metadata)
+    _load_weights(model, os.path.join(folder, "model.weights.h5"))
+    return model
+
+
+def _model(path, metadata):
+    try:
+        with open(path, encoding="utf-8") as file:
+            config = json.load(file)
+        _check_config(config, path)
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    except PresetError:
+        raise
+    except Exception as error:  # Keras raises nearly anything for a config that it does not know
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise PresetError(f"The file {path} does not describe a model. Keras says: {lines[0]}") from error
+    if not isinstance(model, GenerativeModel) or type(model).__name__ != metadata["class"]:
+        raise PresetError(
+            f"The file {path} describes a {type(model).__name__}, not the {metadata['class']} of metadata.json."
+        )
+    return model
+
+
+def _check_config(value, path, key=""):
+    """Refuses what a config of ours never holds: classes of other packages, programs, absurd numbers."""
+    if isinstance(value, dict):
+        if "class_name" in value:
+            module, name = value.get("module"), value["class_name"]
+            ours = module is None or (
+                isinstance(module, str) and module.startswith(PACKAGES) and module.split(".")[0] in PACKAGES
+            )
+            if not ours or name in ("Lambda", "__lambda__", "function"):
+                raise PresetError(
+                    f"The file {path} asks for {module}.{name}, which no preset may hold. Nothing was loaded."
+                )
+        for name, each in value.items():
+            _check_config(each, path, name)
+    elif isinstance(value, list):
+        for each in value:
+            _check_config(each, path, key)
+    elif isinstance(value, int) and abs(value) > MAX_INTEGER and key != "seed":
+        raise PresetError(f"The file {path} has `{key}` = {value:,}, which is absurd. Nothing was loaded.")
+
+
+def _load_weights(model, path):
+    expected = {
+        f"{network}/{i}": variable
+        for network in model.networks
+        for i, variable in enumerate(getattr(model, network).weights)
+    }
+    values = {}
+    try:
+        with h5py.File(path, "r") as file:
+            found = set()
+            file.visititems(lambda name, item: found.add(name) if isinstance(item, h5py.Dataset) else None)
+            if found != expected.keys():
+                wrong = sorted(found ^ expected.keys())
+                raise PresetError(f"The file {path} does not fit its config.json: {wrong[0]} is missing or too many.")
+            for name, variable in expected.items():
+                dataset, shape = file[name], tuple(variable.shape)
+                if dataset.shape != shape or dataset.is_virtual or dataset.external or dataset.chunks is not None:
+                    raise PresetError(
+                        f"The file {path}: {name} must be a plain array of shape {shape}. It has {dataset.shape}."
+                    )
+                values[name] = dataset[()]
+                if values[name].dtype.kind not in "fiu" or not np.all(np.isfinite(values[name])):
+                    raise PresetError(
+                        f"The file {path}: {name} holds values that are not finite numbers. Nothing was loaded."
+                    )
+    except PresetError:
+        raise
+    except Exception as error:  # HDF5 raises nearly anything for a damaged file
+        raise PresetError(f"The file {path} cannot be read: {error}.") from error
+    for name, variable in expected.items():
+        variable.assign(values[name].astype(np.dtype(variable.dtype) if variable.dtype != "bfloat16" else np.float32))
+
+
+def extract(archive, folder):
+    """Unpacks a preset's .zip archive into a new folder, and nothing that is no preset's file.
+
+    Raises:
+        PresetError: The archive is damaged, or holds other names, links, or more bytes than it may.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            entries = [entry for entry in file.infolist() if not entry.is_dir()]
+            names = [entry.filename for entry in entries]
+            if len(set(names)) != len(names) or not set(names) <= set(FILES):
+                wrong = sorted(set(names) - set(FILES)) or names
+                raise PresetError(
+                    f"The archive {archive} holds {wrong[0]!r}, which is no file of a preset. Nothing was unpacked."
+                )
+            for entry in entries:
+                limit = MAX_WEIGHTS if entry.filename.endswith(".h5") else 8 * MAX_METADATA
+                if entry.file_size > limit or entry.file_size > 1000 * max(entry.compress_size, 1):
+                    raise PresetError(
+                        f"The archive {archive} holds {entry.filename} of {entry.file_size:,} bytes, which is absurd."
+                    )
+            os.makedirs(folder, exist_ok=True)
+            for entry in entries:
+                with file.open(entry) as source, open(os.path.join(folder, entry.filename), "wb") as target:
+                    shutil.copyfileobj(source, target)
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        raise PresetError(f"The archive {archive} is damaged: {error}.") from error
