@@ -130,7 +130,7 @@ def evaluate(
     if neighbours is not None and runs.is_folder(data):
         raise ValueError("`--neighbours` needs data with a training and a test split, which your own does not have.")
     asked = {
-        "model": os.path.abspath(model),
+        "model": os.path.abspath(model) if os.path.exists(model) else model,  # a preset has no path
         "data": data,
         "split": split,
         "features": features,

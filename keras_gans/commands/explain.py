@@ -27,7 +27,7 @@ def recipes_of(variant):
 
 
 def list_command():
-    """Show the variants and the recipes that `train` knows.
+    """Show the variants, the recipes that `train` knows, and the trained models in the package.
 
     \b
     Example:
@@ -37,7 +37,7 @@ def list_command():
     from rich.console import Console
     from rich.table import Table
 
-    from keras_gans import registry
+    from keras_gans import registry, zoo
 
     console = Console()
     table = Table(title="Variants", title_justify="left")
@@ -54,15 +54,24 @@ def list_command():
         recipe = recipes.find(recipes.PREFIX + name)
         table.add_row(recipes.PREFIX + name, recipe.variant, recipe.data, recipe.description)
     console.print(table)
+    table = Table(title="Presets", title_justify="left")
+    for column in ("name", "class", "data", "parameters"):
+        table.add_column(column, justify="right" if column == "parameters" else "left")
+    for name in zoo.list_presets():
+        about = zoo.metadata(name)
+        table.add_row(name, about["class"], str(about.get("data", "")), f"{sum(about['parameters'].values()):,}")
+    console.print(table)
 
 
 def info(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A variant, recipe:NAME, a .yaml file, or a run folder.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A variant, recipe:NAME, a .yaml file, a run folder, or a preset.")
+    ],
 ):
-    """Explain a variant, a recipe or a run.
+    """Explain a variant, a recipe, a run or a preset.
 
     Of a variant: its paper and equations, its knobs, its optimisers. Of a recipe: its settings. Of a run folder:
-    its settings and how far it is.
+    its settings and how far it is. Of a preset (by name, folder or URL): what it was trained on, and its scores.
 
     \b
     Example:
@@ -72,10 +81,15 @@ def info(
     """
     if recipes.is_recipe(name):
         _show_recipe(name, recipes.find(name))
-    elif os.path.isdir(name):
+    elif os.path.isdir(name) and not os.path.exists(os.path.join(name, "metadata.json")):
         _show_run(name)
     else:
         load_library()
+        from keras_gans import zoo
+
+        if name in zoo.list_presets() or os.path.isdir(name) or "://" in name or name.endswith(".zip"):
+            _show_preset(name, zoo.metadata(name))
+            return
         _show_variant(name)
 
 
@@ -85,6 +99,22 @@ def _show_recipe(name, recipe):
         if key != "description" and value not in (None, {}):
             typer.echo(f"  {key:<16} {value}")
     typer.echo(f"\nTrain it: keras-gans train {name} --out runs/{os.path.basename(name).split(':')[-1].split('.')[0]}")
+
+
+def _show_preset(name, about):
+    parts = ", ".join(f"{network} {count:,}" for network, count in about["parameters"].items())
+    typer.echo(f"{name}: {about['class']}, images of {'x'.join(map(str, about['image_shape']))}; parameters: {parts}\n")
+    hidden = ("name", "class", "format", "files", "parameters", "image_shape", "scores", "note")
+    if about.get("note"):
+        typer.echo(f"  {about['note']}\n")
+    for key, value in about.items():
+        if key not in hidden:
+            typer.echo(
+                f"  {key:<16} {', '.join(f'{k} {v}' for k, v in value.items()) if isinstance(value, dict) else value}"
+            )
+    for key, value in about.get("scores", {}).items():
+        typer.echo(f"  {key:<20} {value:.4g}")
+    typer.echo(f'\nUse it: kg.from_preset("{name}").generate(16), or keras-gans generate {name}')
 
 
 def _show_run(folder):

@@ -34,6 +34,7 @@ START_METHODS = ("spawn", "forkserver")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PREFIX = "kg"  # of the names of shared-memory segments: kg_<process space>_<process>_<random>_<number>
 _STARTING = threading.Lock()
+_MAIN = b"__main__"  # in a pickle: something of the script that is run
 
 
 class ParallelDataset(keras.utils.PyDataset):
@@ -321,6 +322,12 @@ class _Pool:
         self.source = dataset.loader.source
         self.context = multiprocessing.get_context(dataset.start_method)
         self.payload = _pickled(dataset.loader)
+        main = sys.modules["__main__"]
+        if _MAIN in self.payload and not hasattr(main, "__file__") and getattr(main, "__spec__", None) is None:
+            raise ValueError(
+                "`source` and `transform` must be defined in a module (a .py file): the workers cannot import what is "
+                "defined in a notebook or at the prompt. Or give workers=0."
+            )
         self.owner = os.getpid()
         self.tasks, self.free, self.limit = {}, [], dataset.prefetch + 1
         self.slots, self.names = [], itertools.count()
@@ -366,7 +373,7 @@ class _Pool:
             name=f"keras_gans-data-{number}",
             daemon=False,
         )
-        with _STARTING, _environment(), _without_main(b"__main__" not in self.payload):
+        with _STARTING, _environment(), _without_main(_MAIN not in self.payload):
             process.start()
         there.close()
         return _Worker(number, process, here)

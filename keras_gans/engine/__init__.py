@@ -13,7 +13,7 @@ from keras_gans.engine.gradients import (
     value_and_pullback,
 )
 from keras_gans.engine.inspection import Probe, tap
-from keras_gans.engine.model import AdversarialModel, GenerativeModel, given
+from keras_gans.engine.model import AdversarialModel, GenerativeModel, given, standard_normal
 from keras_gans.engine.optimizers import PlayerOptimizers
 from keras_gans.engine.vitals import Vitals, restore, snapshot
 
@@ -31,6 +31,7 @@ __all__ = [
     "mean",
     "restore",
     "snapshot",
+    "standard_normal",
     "tap",
     "value_and_gradients",
     "value_and_pullback",

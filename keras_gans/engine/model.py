@@ -40,6 +40,12 @@ class ReplicaSeeds(keras.random.SeedGenerator):
         return backend.replica_seed(super().next(ordered))
 
 
+def standard_normal(shape, seed=None):
+    """Returns float32 numbers of N(0, 1); an integer `seed` gives the same ones on every backend and machine."""
+    seed = random.getrandbits(63) if seed is None else seed  # `keras.utils.set_random_seed` fixes these, too
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
 class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name-defined]
     """What every variant is: networks, some of them players with an optimiser each, and state that is saved whole.
 
@@ -782,8 +788,8 @@ class AdversarialModel(GenerativeModel):
         return self.decode(self.latents_for(n, seed), self.labels_for(n, labels))
 
     def latents_for(self, n, seed=None):
-        """Returns latents (n, latent_dim) as an array, the same for the same integer seed."""
-        return ops.convert_to_numpy(keras.random.normal((n, self.latent_dim), seed=seed))
+        """Returns latents (n, latent_dim) as an array, the same for the same integer seed on every backend."""
+        return standard_normal((n, self.latent_dim), seed)
 
     def labels_for(self, n, labels=None):
         """Returns labels (n,) for a conditional model (one label repeated, or all classes in turn), else None."""

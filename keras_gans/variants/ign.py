@@ -36,7 +36,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import GenerativeModel, descend, mean
+from keras_gans.engine import GenerativeModel, descend, mean, standard_normal
 
 DISTANCES = ("l1", "l2")
 CLAMPS = ("real", "real_mean", "source", None)
@@ -355,7 +355,8 @@ class IGN(GenerativeModel):
 
     def latents_for(self, n, seed=None):
         """Returns n noise images as a float32 NumPy array; an integer `seed` fixes them."""
-        return ops.convert_to_numpy(self.colored(keras.random.normal(self._normal_shape(n), seed=seed)))
+        normal = ops.convert_to_tensor(standard_normal(self._normal_shape(n), seed))
+        return ops.convert_to_numpy(self.colored(normal))
 
     def labels_for(self, n, labels=None):
         """Returns None: the model is unconditional, and labels are refused."""

@@ -11,6 +11,7 @@ Nothing in a preset is a program: JSON and numbers. What is read is compared fir
 """
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -49,7 +50,8 @@ def save(model, folder, about=None, precision="float32", overwrite=False, sample
         folder: The folder to make.
         about: Dict for metadata.json and the model card: `data`, `seed`, `steps`, `epochs`, `scores`, `recipe`, `time`,
             `machine`, `licence`, `note`, ... Values that JSON can hold.
-        precision: `"float32"` (default), or `"float16"` for half the size.
+        precision: Of the weights: `"float32"` (default), or `"float16"` for half the size. A preset always computes in
+            float32, whatever policy it was trained with.
         overwrite: Whether a preset that is there may be replaced.
         samples: Images on the sheet.
         seed: Integer that fixes them.
@@ -98,8 +100,11 @@ def _write(model, folder, about, precision, name, samples, seed):
     config["config"].pop("averages", None)
     for unwanted in ("compile_config", "build_config"):
         config.pop(unwanted, None)
+    text = json.dumps(config, indent=1)
+    for policy in ("mixed_bfloat16", "mixed_float16"):  # for training; a preset gives the same images on every machine
+        text = text.replace(f'"{policy}"', '"float32"')
     with open(path("config.json"), "w", encoding="utf-8") as file:
-        json.dump(config, file, indent=1)
+        file.write(text)
     with h5py.File(path("model.weights.h5"), "w") as file:
         for network in model.networks:
             for i, value in enumerate(getattr(model, network).get_weights()):
@@ -131,9 +136,11 @@ def _write(model, folder, about, precision, name, samples, seed):
 
 
 def _versions():
-    import keras_gans
-
-    return {"keras_gans": keras_gans.__version__, "keras": keras.__version__, "numpy": np.__version__}
+    return {
+        "keras_gans": importlib.import_module("keras_gans").__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
 
 
 def _facts(path):

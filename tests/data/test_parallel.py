@@ -368,6 +368,23 @@ def test_a_missing_guard_is_explained(tmp_path):
     assert 'under the guard `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
 
 
+@one_backend
+def test_what_is_defined_in_a_notebook_is_explained_and_the_rest_works_there():
+    code = """
+from keras_gans.data.parallel import ParallelDataset
+from tests.data.sources import Numbers
+print(len(ParallelDataset(Numbers(), batch_size=8, workers=1)[0][1]))
+class Mine(Numbers):
+    pass
+ParallelDataset(Mine(), workers=1)[0]
+"""
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    command = [sys.executable, "-c", code]  # a script without a file, as a notebook is
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.stdout == "8\n" and done.returncode == 1
+    assert "must be defined in a module (a .py file)" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     "options, words",
     [
