@@ -5,7 +5,8 @@ Each round trains a small O-GAN on digits for some epochs straight, then the sam
 at a random step and restarting it, until it finishes. Weights, optimisers, moving average, seeds and counters of
 the two runs must be equal, bit for bit. Runs on the backend named by KERAS_BACKEND.
 
-usage: python scripts/crash_test.py [--rounds 10] [--epochs 4] [--seed 0] [--callback Checkpoint|BackupAndRestore]
+usage: python scripts/crash_test.py [--rounds 10] [--epochs 4] [--seed 0]
+                                    [--callback Checkpoint|CheckpointEveryStep|BackupAndRestore]
 """
 
 import argparse
@@ -44,6 +45,8 @@ def train(folder, epochs, callback, out):
     model.compile()
     if callback == "Checkpoint":
         backup = kg.callbacks.Checkpoint(folder)
+    elif callback == "CheckpointEveryStep":
+        backup = kg.callbacks.Checkpoint(folder, minutes=0)
     else:
         backup = keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False)
     callbacks = [kg.callbacks.WeightMovingAverage(0.9), Announce(), backup]
@@ -86,7 +89,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=10, help="kills and comparisons, default 10")
     parser.add_argument("--epochs", type=int, default=4, help="epochs per run, default 4")
     parser.add_argument("--seed", type=int, default=0, help="seed of the steps at which the process is killed")
-    parser.add_argument("--callback", choices=["Checkpoint", "BackupAndRestore"], default="Checkpoint")
+    kinds = ["Checkpoint", "CheckpointEveryStep", "BackupAndRestore"]
+    parser.add_argument("--callback", choices=kinds, default="Checkpoint")
     parser.add_argument("--train", help=argparse.SUPPRESS)
     parser.add_argument("--out", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -2,6 +2,8 @@
 
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -21,13 +23,20 @@ def test_the_python_examples_run_as_printed(tmp_path, monkeypatch):
     assert names["pictures"].shape == (64, 32, 32, 1)
 
 
-def test_the_first_example_has_about_ten_lines():
-    assert 8 <= len(BLOCKS[0].strip().splitlines()) <= 11
+def test_the_first_example_has_two_statements_and_the_second_about_ten_lines():
+    assert len([line for line in BLOCKS[0].splitlines() if line]) == 2
+    assert 8 <= len(BLOCKS[1].strip().splitlines()) <= 11
 
 
 @pytest.mark.parametrize("name", kg.list_models())
 def test_every_variant_stands_in_the_zoo_table(name):
     assert f"| `{name}` |" in TEXT
+
+
+def test_the_zoo_table_is_that_of_the_receipts():
+    done = subprocess.run([sys.executable, str(ROOT / "scripts" / "zoo_table.py"), "--check"], timeout=120)
+    assert done.returncode == 0, "run scripts/zoo_table.py"
+    assert [name for name in kg.list_presets() if f"| `{name}`<br>" in TEXT] == kg.list_presets() != []
 
 
 def test_scripts_and_pictures_that_are_named_exist():

@@ -1,0 +1,54 @@
+"""The presets in the package: loadable without a network, small, and what their receipts say."""
+
+import json
+import pathlib
+import socket
+
+import numpy as np
+import pytest
+
+import keras_gans as kg
+from keras_gans import zoo
+
+RECEIPTS = pathlib.Path(__file__).parent.parent.parent / "docs" / "receipts"
+
+
+@pytest.mark.parametrize("name", kg.list_presets())
+def test_it_loads_without_a_network_and_makes_images(name, monkeypatch):
+    def refused(*arguments, **options):
+        raise AssertionError("a preset of the package asks for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    model, about = kg.from_preset(name), zoo.metadata(name)
+    images = model.generate(16, seed=0)
+    assert images.shape == (16, *about["image_shape"]) and images.dtype == np.uint8
+    assert len(np.unique(images.reshape(16, -1), axis=0)) == 16 and images.std() > 30
+    np.testing.assert_array_equal(images, kg.from_preset(name).generate(16, seed=0))
+
+
+@pytest.mark.parametrize("name", kg.list_presets())
+def test_its_receipt_is_that_of_its_weights_and_scores(name):
+    about, receipt = zoo.metadata(name), json.loads((RECEIPTS / f"{name}.json").read_text())
+    assert receipt["scores"] == about["scores"] and receipt["asked"]["model"] == name
+    from keras_gans.metrics.networks import weights_digest
+
+    model = kg.from_preset(name)
+    assert receipt["model"] == {"class": about["class"], "sha256": weights_digest(getattr(model, model.networks[0]))}
+    for key in ("recipe", "data", "data_sha256", "seed", "epochs", "steps", "cpu_minutes", "machine", "trained_with"):
+        assert about[key] not in (None, ""), key
+
+
+def test_all_weights_together_are_small():
+    package = pathlib.Path(kg.__file__).parent
+    sizes = [path.stat().st_size for pattern in ("*.h5", "*.npz") for path in package.rglob(pattern)]
+    assert 0 < sum(sizes) <= 20 * 2**20
+
+
+def test_the_receipt_of_the_digits_is_reproduced(monkeypatch, tmp_path):
+    receipt = json.loads((RECEIPTS / "o_gan_digits.json").read_text())
+    images, _ = kg.data.load("digits", "test")
+    record = kg.metrics.evaluate(
+        kg.from_preset("o_gan_digits"), images, samples=receipt["samples"], seed=receipt["seed"]
+    )
+    for name, value in record["scores"].items():
+        assert value == pytest.approx(receipt["scores"][name], rel=2e-3, abs=2e-3), name
