@@ -6,7 +6,7 @@ judged with and without its moving average by 10,000 images against the 10,000 t
 features of the shipped classifier. What is done already, runs and scores, is not done again: stopped, the same command
 goes on. The paragraphs under the tables are kept.
 
-usage: python scripts/compare.py [--folder runs/comparisons] [--seeds 3] [--epochs N] [--samples 10000] [--only NAME ...]
+usage: python scripts/compare.py [--folder runs/comparisons] [--seeds 3] [--epochs N] [--samples 10000] [--only KEY ...]
 """
 
 import argparse
