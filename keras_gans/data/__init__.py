@@ -5,10 +5,10 @@ Importing this package needs NumPy, h5py and Pillow only; Keras is imported for 
 
 from keras_gans.data.arrays import to_size
 from keras_gans.data.datasets import list_datasets, load
-from keras_gans.data.hdf5 import HDF5Images
+from keras_gans.data.hdf5 import HDF5Images, pack
 from keras_gans.data.image_folder import ImageFolder
 
-__all__ = ["HDF5Images", "ImageFolder", "ParallelDataset", "list_datasets", "load", "to_size"]
+__all__ = ["HDF5Images", "ImageFolder", "ParallelDataset", "list_datasets", "load", "pack", "to_size"]
 
 
 def __getattr__(name):

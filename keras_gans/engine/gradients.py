@@ -93,10 +93,12 @@ def descend(loss_fn, model, player):
         part of the loss.
     """
     network, optimizer = getattr(model, player), model.optimizer.of(player)
-    variables = network.trainable_variables
+    variables, is_pair = network.trainable_variables, []
 
     def regularised():
-        loss, extras = _loss_and_extras(loss_fn())
+        result = loss_fn()
+        is_pair.append(isinstance(result, tuple))
+        loss, extras = _loss_and_extras(result)
         for variable in variables:
             if variable.regularizer is not None:
                 loss = loss + variable.regularizer(variable)
@@ -106,4 +108,4 @@ def descend(loss_fn, model, player):
     with _preserved(others), _twice_differentiable(model, player):
         loss, extras, gradients = value_and_gradients(regularised, variables, optimizer.scale_loss)
     backend.apply_gradients(optimizer, gradients, variables)
-    return (loss, extras) if extras else loss
+    return (loss, extras) if is_pair[-1] else loss

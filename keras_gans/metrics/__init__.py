@@ -15,7 +15,7 @@ from keras_gans.metrics.frechet import (
 from keras_gans.metrics.inception import InceptionScore, inception_score
 from keras_gans.metrics.kernel import KernelDistance, kernel_distance
 from keras_gans.metrics.latents import Smoothness, interpolation_smoothness, latent_correlation
-from keras_gans.metrics.manifold import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
+from keras_gans.metrics.manifold import PRDC, DensityCoverage, PrecisionRecall, density_coverage, prdc, precision_recall
 from keras_gans.metrics.neighbours import NearestNeighbours, nearest_neighbours
 from keras_gans.metrics.networks import Network, Pixels, RandomProjection
 from keras_gans.metrics.reconstruction import ReconstructionScores, reconstruction_scores
@@ -27,26 +27,28 @@ __all__ = [
     "InceptionScore",
     "KernelDistance",
     "Moments",
+    "NearestNeighbours",
     "Network",
+    "PRDC",
     "PerClassFrechetDistance",
     "Pixels",
     "PrecisionRecall",
     "RandomProjection",
     "ReconstructionScores",
+    "Smoothness",
     "Statistics",
     "density_coverage",
     "evaluate",
     "frechet_distance",
     "inception_score",
+    "interpolation_smoothness",
     "kernel_distance",
+    "latent_correlation",
     "load_statistics",
+    "nearest_neighbours",
     "per_class_frechet_distance",
+    "prdc",
     "precision_recall",
     "reconstruction_scores",
     "save_statistics",
-    "NearestNeighbours",
-    "Smoothness",
-    "interpolation_smoothness",
-    "latent_correlation",
-    "nearest_neighbours",
 ]

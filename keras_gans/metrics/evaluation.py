@@ -13,7 +13,7 @@ from keras_gans.metrics.frechet import frechet_distance
 from keras_gans.metrics.inception import inception_score
 from keras_gans.metrics.kernel import kernel_distance
 from keras_gans.metrics.latents import latent_correlation
-from keras_gans.metrics.manifold import density_coverage, precision_recall
+from keras_gans.metrics.manifold import prdc
 from keras_gans.metrics.networks import feature_network, weights_digest
 from keras_gans.metrics.reconstruction import WINDOW, reconstruction_scores
 
@@ -73,12 +73,10 @@ def evaluate(model, images, features="auto", labels=None, samples=None, seed=0, 
     sets = {"real": np.concatenate(real), "fake": np.concatenate(fake)}
     smallest = min(samples, len(images))
     kernel = kernel_distance(**sets, subset_size=min(1000, smallest), seed=seed)
-    precision, density = precision_recall(**sets), density_coverage(**sets)
     scores = {
         "frechet_distance": frechet_distance(**sets),
         "kernel_distance": kernel.mean,
-        **precision._asdict(),
-        **density._asdict(),
+        **prdc(**sets)._asdict(),
     }
     if logits:
         kind = "inception_score" if isinstance(network, FIDInception) else "classifier_score"

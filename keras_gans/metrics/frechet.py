@@ -28,7 +28,7 @@ import scipy.linalg
 from keras_gans import checks, files
 from keras_gans.metrics import feature_arrays
 
-BLOCK = 1024  # rows per scatter product: large enough to be a real matrix product
+BLOCK = 4096  # rows per scatter product: large enough to be a real matrix product
 ROUNDING = 1e-6  # a distance below -ROUNDING * (tr S_x + tr S_y) is no rounding but an error
 FEW_ROWS_WARNING = 512  # from this dimension on, per-class distances from n <= d rows are mostly bias
 KIND = ("feature_network", "network_digest", "resizer")  # what two statistics must share to be compared
@@ -213,7 +213,7 @@ def frechet_distance(*, real, fake):
     feature_arrays.same_dimension(real=x.mean, fake=y.mean)
     _same_kind({"real": x.statistics, "fake": y.statistics})
     traces = x.trace + y.trace
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         value = float(np.sum((x.mean - y.mean) ** 2) + (traces - 2 * _trace_of_root(x, y)))
     if not np.isfinite(value):
         raise ValueError("The features are too large: their squares overflow float64. Rescale both sets.")
@@ -322,8 +322,13 @@ def _trace_of_root(x, y):
         return scale * float(scipy.linalg.svdvals(product, overwrite_a=True).sum())
     if x.rows is None and y.rows is not None:
         x, y = y, x  # the few rows of one side are its factor, as they are
-    factor = x.rows / np.sqrt(x.trace) if x.rows is not None else _factor(x.covariance / x.trace)
-    values = scipy.linalg.eigvalsh(factor @ (y.covariance / y.trace) @ factor.T, overwrite_a=True)
+    other = y.covariance / y.trace
+    if x.rows is not None:
+        factor = x.rows / np.sqrt(x.trace)
+        product = factor @ other @ factor.T
+    else:
+        product = _between(x.covariance / x.trace, other)
+    values = scipy.linalg.eigvalsh(product, overwrite_a=True, check_finite=False)
     largest = np.abs(values).max()
     if values.min() < -ROUNDING * largest:
         raise ValueError("A covariance has negative eigenvalues: it is the covariance of no data.")
@@ -331,15 +336,18 @@ def _trace_of_root(x, y):
     return scale * float(np.sqrt(values).sum())
 
 
-def _factor(covariance):
-    """Returns F with F^T F = covariance."""
+def _between(covariance, other):
+    """Returns F `other` F^T with F^T F = `covariance`: symmetric, with the eigenvalues of the product of both."""
     try:
-        return scipy.linalg.cholesky(covariance, lower=False)
+        factor = scipy.linalg.cholesky(covariance, lower=False, check_finite=False)
     except scipy.linalg.LinAlgError:  # rank deficient
         values, vectors = scipy.linalg.eigh(covariance)
         if values[0] < -ROUNDING * np.abs(values).max():
             raise ValueError("A covariance has negative eigenvalues: it is the covariance of no data.") from None
-        return np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+        factor = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+        return factor @ other @ factor.T
+    triangular = scipy.linalg.blas.dtrmm  # half of a product
+    return triangular(1.0, factor, triangular(1.0, factor, other), side=1, trans_a=1, overwrite_b=1)
 
 
 def _same_kind(sides):

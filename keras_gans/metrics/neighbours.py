@@ -51,24 +51,24 @@ def nearest_neighbours(*, train, fake, held_out, mirrored=None):
     """
     train, fake = feature_arrays.pair(train=train, fake=fake)
     _, held_out = feature_arrays.pair(train=train, held_out=held_out)
-    centre = train.mean(axis=0, dtype=np.float64)
-    known, made, unseen = (pairwise.Points(values, centre) for values in (train, fake, held_out))
-    distances, indices = pairwise.nearest(made, known)
-    flags = np.zeros(len(fake), bool)
     if mirrored is not None:
         _, mirrored = feature_arrays.pair(train=train, mirrored=mirrored)
         if len(mirrored) != len(fake):
             raise ValueError(
                 f"`mirrored` must have the {len(fake)} rows of `fake`. Received: mirrored.shape={mirrored.shape}."
             )
-        others, places = pairwise.nearest(pairwise.Points(mirrored, centre), known)
+    known, made, unseen, *flipped = pairwise.prepared(train, fake, held_out, *([] if mirrored is None else [mirrored]))
+    distances, indices = pairwise.nearest(made, known)
+    flags = np.zeros(len(fake), bool)
+    if flipped:
+        others, places = pairwise.nearest(flipped[0], known)
         flags = others < distances
         distances, indices = np.where(flags, others, distances), np.where(flags, places, indices)
     usual, _ = pairwise.nearest(unseen, known)
     n, m = len(distances), len(usual)
     ranks = stats.rankdata(np.concatenate([distances, usual]))
     u = ranks[:n].sum() - n * (n + 1) / 2
-    own = np.sqrt(pairwise.squared_radii(known, 1))
+    own = np.sqrt(pairwise.squared_radii(known, {1})[1])
     return NearestNeighbours(
         copied=float(np.mean(distances < np.quantile(usual, QUANTILE))),
         z=float((u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12)),

@@ -8,23 +8,37 @@ PAIRS = 20_000  # pairs recomputed together
 
 
 class Points:
-    """Features with their float32 form, centred by a given mean."""
+    """Features with their float32 form: centred, and divided by `scale` so that no square over- or underflows."""
 
-    def __init__(self, values, centre):
-        self.exact = values
-        self.single = (values - centre).astype(np.float32)
+    def __init__(self, values, centre, scale):
+        self.exact, self.scale = values, scale
+        self.single = np.empty(values.shape, np.float32)
+        for start in range(0, len(values), BLOCK):  # float64 in pieces
+            part = slice(start, start + BLOCK)
+            self.single[part] = (values[part] - centre) / scale
         self.squares = np.einsum("ij,ij->i", self.single, self.single)
 
     def __len__(self):
         return len(self.exact)
 
 
-def approximate(rows, points, others):
-    """Returns float32 squared distances of a slice of `points` to all `others`."""
-    distances = points.single[rows] @ others.single.T
+def prepared(first, *others):
+    """Returns the `Points` of each array of features, around the mean of the first and in a common scale."""
+    centre = first.mean(axis=0, dtype=np.float64)
+    largest = max(
+        float(np.abs(values[start : start + BLOCK] - centre).max())
+        for values in (first, *others)
+        for start in range(0, len(values), BLOCK)
+    )
+    return tuple(Points(values, centre, largest or 1.0) for values in (first, *others))
+
+
+def approximate(rows, points, others, columns=slice(None)):
+    """Returns float32 squared distances, divided by scale^2, of a slice of `points` to a slice of `others`."""
+    distances = points.single[rows] @ others.single[columns].T
     distances *= -2
     distances += points.squares[rows][:, None]
-    distances += others.squares
+    distances += others.squares[columns]
     return distances
 
 
@@ -38,18 +52,46 @@ def exact_distances(points, rows, others, columns):
     return result
 
 
-def squared_radii(points, k):
-    """Returns (n,) float64: the squared distance of each point to its k-th nearest other one."""
-    radii = np.empty(len(points))
-    candidates = min(k + SPARE, len(points) - 1)
+def smallest(distances, count):
+    """Returns the columns (n, count) of the `count` smallest entries of each row, in no order."""
+    if count == distances.shape[1]:
+        return np.broadcast_to(np.arange(count), distances.shape)
+    bound = np.partition(distances, count - 1, axis=1)[:, count - 1]
+    columns = np.nonzero(distances <= bound[:, None])[1]  # faster than argpartition
+    if len(columns) == count * len(distances):
+        return columns.reshape(-1, count)
+    return np.argpartition(distances, count - 1, axis=1)[:, :count]  # ties
+
+
+def squared_radii(points, ks):
+    """Returns `{k: (n,) float64}`, the squared distance of each point to its k-th nearest other one.
+
+    Every tile of distances serves its rows and its columns: half of the products.
+    """
+    count = min(max(ks) + SPARE, len(points) - 1)
+    values = np.full((len(points), count), np.inf, np.float32)
+    columns = np.zeros((len(points), count), np.int64)
+
+    def offer(rows, distances, offset):
+        """Keeps the nearest of those known and of a tile whose columns are counted from `offset`."""
+        found = smallest(distances, min(count, distances.shape[1]))
+        both = np.concatenate([values[rows], np.take_along_axis(distances, found, axis=1)], axis=1)
+        best = np.argpartition(both, count - 1, axis=1)[:, :count]
+        values[rows] = np.take_along_axis(both, best, axis=1)
+        columns[rows] = np.take_along_axis(np.concatenate([columns[rows], found + offset], axis=1), best, axis=1)
+
     for start in range(0, len(points), BLOCK):
-        rows = np.arange(start, min(start + BLOCK, len(points)))
-        distances = approximate(slice(rows[0], rows[-1] + 1), points, points)
-        distances[np.arange(len(rows)), rows] = np.inf
-        few = np.argpartition(distances, candidates - 1, axis=1)[:, :candidates]
-        exact = exact_distances(points, np.repeat(rows, candidates), points, few.ravel()).reshape(len(rows), candidates)
-        radii[rows] = np.sort(exact, axis=1)[:, k - 1]
-    return radii
+        rows = slice(start, start + BLOCK)
+        for other in range(0, start + 1, BLOCK):
+            distances = approximate(rows, points, points, slice(other, other + BLOCK))
+            if other == start:
+                np.fill_diagonal(distances, np.inf)
+            else:
+                offer(slice(other, other + BLOCK), np.ascontiguousarray(distances.T), start)
+            offer(rows, distances, other)
+    exact = exact_distances(points, np.repeat(np.arange(len(points)), count), points, columns.ravel())
+    exact = np.sort(exact.reshape(columns.shape), axis=1)
+    return {k: exact[:, k - 1].copy() for k in ks}
 
 
 def nearest(points, others):
@@ -58,8 +100,7 @@ def nearest(points, others):
     candidates = min(1 + SPARE, len(others))
     for start in range(0, len(points), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(points)))
-        found = approximate(slice(rows[0], rows[-1] + 1), points, others)
-        few = np.argpartition(found, candidates - 1, axis=1)[:, :candidates]
+        few = smallest(approximate(slice(rows[0], rows[-1] + 1), points, others), candidates)
         exact = exact_distances(points, np.repeat(rows, candidates), others, few.ravel()).reshape(few.shape)
         best = exact.argmin(axis=1)
         place = np.arange(len(rows))

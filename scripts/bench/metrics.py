@@ -76,17 +76,22 @@ def contest(name, ours, peers):
     own = statistics.median(found["keras_gans"])
     for runner, seconds in found.items():
         print(
-            f"{name:20} {runner:24} {statistics.median(seconds):8.2f} CPU s   {own / statistics.median(seconds):5.2f}x"
+            f"{name:28} {runner:24} {statistics.median(seconds):8.2f} CPU s   {own / statistics.median(seconds):5.2f}x"
         )
 
 
+def gaussians(*sides):
+    """Returns `(mean, covariance)` of each set of features, in float64."""
+    return [(side.mean(axis=0, dtype=np.float64), np.cov(side, rowvar=False, dtype=np.float64)) for side in sides]
+
+
 def scipy_root(real, fake):
-    """Returns the distance by a general matrix root, as clean-fid does."""
+    """Returns the distance of two `(mean, covariance)` by a general matrix root, as clean-fid does."""
     import scipy.linalg
 
-    x, y = np.cov(real, rowvar=False), np.cov(fake, rowvar=False)
-    difference = real.mean(axis=0) - fake.mean(axis=0)
-    return float(difference @ difference + np.trace(x) + np.trace(y) - 2 * np.trace(scipy.linalg.sqrtm(x @ y).real))
+    difference = real[0] - fake[0]
+    root = scipy.linalg.sqrtm(real[1] @ fake[1]).real
+    return float(difference @ difference + np.trace(real[1]) + np.trace(fake[1]) - 2 * np.trace(root))
 
 
 def features(rows, seed):
@@ -108,9 +113,12 @@ def contests():
     fid, kid, isc, prc = (module_of(f"torch_fidelity.metric_{name}") for name in ("fid", "kid", "isc", "prc"))
     prdc = module_of("prdc")
 
+    def torch_distance(*sides):
+        return fid.fid_statistics_to_metric(*sides, verbose=False)["frechet_inception_distance"]
+
     def torch_fid():
         sides = [fid.fid_features_to_statistics(torch.from_numpy(side.astype(np.float64))) for side in (real, fake)]
-        return fid.fid_statistics_to_metric(*sides, verbose=False)["frechet_inception_distance"]
+        return torch_distance(*sides)
 
     def torch_kid():
         options = {"kid_kernel": "poly", "kid_kernel_poly_degree": 3, "kid_kernel_poly_gamma": None}
@@ -122,18 +130,29 @@ def contests():
         return prc.prc_features_to_metric(torch.from_numpy(fake), torch.from_numpy(real), verbose=False)
 
     def ours_prdc():
-        return {
-            **metrics.precision_recall(real=real, fake=fake, k=5, strict=True)._asdict(),
-            **metrics.density_coverage(real=real, fake=fake, k=5)._asdict(),
-        }
+        return metrics.prdc(real=real, fake=fake, precision_k=5)
 
     def only(module, run):
         return None if module is None else run
 
     contest(
-        "Frechet distance",
+        "Frechet distance of features",
         lambda: metrics.frechet_distance(real=real, fake=fake),
-        {"torch-fidelity": only(fid, torch_fid), "general root (clean-fid)": lambda: scipy_root(real, fake)},
+        {
+            "torch-fidelity": only(fid, torch_fid),
+            "general root (clean-fid)": lambda: scipy_root(*gaussians(real, fake)),
+        },
+    )
+    means, covariances = zip(*gaussians(real, fake), strict=True)
+    ours = [metrics.Statistics(mean, covariance) for mean, covariance in zip(means, covariances, strict=True)]
+    theirs = [{"mu": mean, "sigma": covariance} for mean, covariance in zip(means, covariances, strict=True)]
+    contest(
+        "Frechet distance of moments",
+        lambda: metrics.frechet_distance(real=ours[0], fake=ours[1]),
+        {
+            "torch-fidelity": only(fid, lambda: torch_distance(*theirs)),
+            "general root (clean-fid)": lambda: scipy_root(*zip(means, covariances, strict=True)),
+        },
     )
     contest(
         "PRDC",

@@ -55,6 +55,13 @@ def test_subsets_and_blocks_are_means_of_the_unbiased_estimate(monkeypatch):
     np.testing.assert_allclose((blocks.mean, blocks.std), (np.mean(values), np.std(values)), rtol=1e-10)
 
 
+def test_features_in_float32_give_the_same_kernel_distance_to_its_rounding():
+    x, y = RNG.normal(size=(2, 300, 64)).astype("float32")
+    found = kernel_distance(real=x, fake=y + np.float32(0.1), estimator="full").mean
+    expected = mmd_by_hand(x.astype("float64"), y.astype("float64") + np.float32(0.1))
+    assert found == pytest.approx(expected, abs=1e-6) and found != expected
+
+
 def test_halves_of_one_set_are_at_distance_zero_in_the_mean():
     data = RNG.normal(size=(4000, 8))
     found = kernel_distance(real=data[:2000], fake=data[2000:], estimator="blocks", subset_size=100)
@@ -128,7 +135,9 @@ def prdc_by_hand(real, fake, k):
     )
 
 
-@pytest.mark.parametrize("offset, scale", [(0.0, 1.0), (500.0, 0.05), (0.0, 1e-4), (3e4, 1.0)])
+@pytest.mark.parametrize(
+    "offset, scale", [(0.0, 1.0), (500.0, 0.05), (0.0, 1e-4), (3e4, 1.0), (0.0, 1e-25), (0.0, 1e25)]
+)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_blocks_in_float32_decide_like_brute_force_in_float64(offset, scale, dtype, monkeypatch):
     monkeypatch.setattr(kg.metrics.pairwise, "BLOCK", 33)
@@ -138,6 +147,20 @@ def test_blocks_in_float32_decide_like_brute_force_in_float64(offset, scale, dty
     for k in (3, 5):
         found = (*precision_recall(real=real, fake=fake, k=k), *density_coverage(real=real, fake=fake, k=k))
         np.testing.assert_array_equal(found, prdc_by_hand(real.astype("float64"), fake.astype("float64"), k))
+    together = kg.metrics.prdc(real=real, fake=fake, precision_k=3, density_k=5)
+    apart = *precision_recall(real=real, fake=fake, k=3), *density_coverage(real=real, fake=fake, k=5)
+    assert together == apart
+
+
+def test_the_few_smallest_are_found_also_among_ties():
+    distances = np.array([[3, 1, 1, 1, 0], [5, 4, 3, 2, 1]], "float32")
+    found = np.take_along_axis(distances, kg.metrics.pairwise.smallest(distances, 2), axis=1)
+    assert np.sort(found, axis=1).tolist() == [[0, 1], [1, 2]]
+
+
+def test_a_set_of_one_point_repeated_is_covered_by_its_copies():
+    same = {"real": np.ones((40, 3)), "fake": np.ones((30, 3))}
+    assert kg.metrics.prdc(**same) == (1, 1, 0, 0)  # balls of radius 0: their border is all of them
 
 
 def test_collapse_keeps_precision_and_loses_recall():

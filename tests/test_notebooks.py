@@ -1,0 +1,63 @@
+"""The notebooks run from top to bottom in the reduced setting; their stored outputs tell nothing of a machine."""
+
+import importlib.util
+import os
+import re
+
+import keras
+import nbformat
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SPEC = importlib.util.spec_from_file_location("run_notebooks", os.path.join(ROOT, "scripts", "run_notebooks.py"))
+runner = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(runner)
+PATHS = {os.path.basename(path)[:-6]: path for path in runner.notebooks()}
+ON_ALL_BACKENDS = ("08_your_own_variant",)  # the others show what the tests of the library check on all of them
+
+
+def code_cells(name):
+    return [cell for cell in nbformat.read(PATHS[name], as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_there_are_the_eight_tutorials():
+    assert [name[:2] for name in PATHS] == [f"{number:02}" for number in range(1, 9)]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_it_runs_from_top_to_bottom(name, monkeypatch):
+    if keras.config.backend() != "tensorflow" and name not in ON_ALL_BACKENDS:
+        pytest.skip("runs on TensorFlow")
+    monkeypatch.setenv("KERAS_BACKEND", keras.config.backend())
+    runner.execute(PATHS[name], quick=True)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_it_is_stored_executed_in_order_without_errors(name):
+    cells = code_cells(name)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    kinds = {output.output_type for cell in cells for output in cell.outputs}
+    assert "error" not in kinds and kinds & {"display_data", "execute_result"}  # there are pictures
+    assert "assert " in cells[-1].source
+    assert os.path.getsize(PATHS[name]) < 1_000_000
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_it_holds_no_path_of_a_machine(name):
+    with open(PATHS[name], encoding="utf-8") as file:
+        text = re.sub(r'"image/png": "[^"]*"', "", file.read())
+    assert not re.search(r"/(tmp|home|root|opt|work|usr|var|Users)/|site-packages", text)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_the_quick_setting_changes_the_settings_and_nothing_else(name):
+    sources = [cell.source for cell in code_cells(name)]
+    changed = [number for number, source in enumerate(sources) if runner.reduced(source) != source]
+    assert changed == [0]
+    lines = sources[0].splitlines(), runner.reduced(sources[0]).splitlines()
+    assert [line.split(" = ")[0] for line in lines[0]] == [line.split(" = ")[0] for line in lines[1]]
+
+
+def test_an_unknown_name_is_told_the_names():
+    with pytest.raises(SystemExit, match="There is no notebook 99. There are: 01_quick_start.ipynb"):
+        runner.notebooks(["99"])
