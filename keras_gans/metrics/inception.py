@@ -7,6 +7,8 @@ import numpy as np
 from keras_gans import checks
 from keras_gans.metrics import feature_arrays
 
+PIECE = 128  # rows whose probabilities are computed at once: they stay in the cache
+
 
 class InceptionScore(typing.NamedTuple):
     """`mean` and `std` (ddof 0) over the splits."""
@@ -15,10 +17,17 @@ class InceptionScore(typing.NamedTuple):
     std: float
 
 
-def _log_softmax(logits):
-    logits = logits.astype(np.float64)
+def _sums(logits):
+    """Returns `(sum over the rows of sum_k p_k log p_k, sum of p)` of one piece of logits, which it overwrites.
+
+    With e = exp(z - max z) and s = sum e, a row has sum_k p_k log p_k = sum_k e_k (z_k - max z) / s - log s: no log per
+    entry, and 0 log 0 = 0, since a saturated logit gives e = 0 beside a large negative, finite z - max z.
+    """
     logits -= logits.max(axis=1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    powers = np.exp(logits)
+    totals = powers.sum(axis=1, dtype=np.float64)
+    own = np.einsum("ij,ij->i", powers, logits) / totals - np.log(totals)
+    return float(own.sum()), (1 / totals).astype(powers.dtype) @ powers
 
 
 def inception_score(*, logits, splits=10, shuffle=True, seed=0):
@@ -42,20 +51,24 @@ def inception_score(*, logits, splits=10, shuffle=True, seed=0):
     Reference: Salimans et al., 2016, arXiv:1606.03498.
     """
     logits = feature_arrays.features("logits", logits)
+    if logits.dtype == np.float16:
+        logits = logits.astype(np.float32)
     splits = checks.positive_integer("splits", splits)
     if splits > len(logits):
         raise ValueError(
             f"`splits` must be at most the number of rows, {len(logits)}. {checks.received(splits=splits)}"
         )
-    if shuffle:
-        logits = logits[np.random.default_rng(seed).permutation(len(logits))]
+    rows = np.random.default_rng(seed).permutation(len(logits)) if shuffle else np.arange(len(logits))
     scores = []
-    for part in range(splits):
-        logs = _log_softmax(logits[part * len(logits) // splits : (part + 1) * len(logits) // splits])
-        probabilities = np.exp(logs)
-        average = probabilities.mean(axis=0)
-        # 0 log 0 = 0 on both sides; a saturated logit gives p = 0 with a large negative, finite log.
-        own = float((probabilities * logs).sum(axis=1).mean())
-        common = float((average[average > 0] * np.log(average[average > 0])).sum())
-        scores.append(np.exp(own - common))
+    for part in np.array_split(rows, _bounds(len(logits), splits)):
+        own, average = 0.0, np.zeros(logits.shape[1])
+        for start in range(0, len(part), PIECE):
+            piece_own, probabilities = _sums(logits[part[start : start + PIECE]])
+            own, average = own + piece_own, average + probabilities
+        average = average[average > 0] / len(part)
+        scores.append(np.exp(own / len(part) - float((average * np.log(average)).sum())))
     return InceptionScore(float(np.mean(scores)), float(np.std(scores)))
+
+
+def _bounds(count, splits):
+    return [part * count // splits for part in range(1, splits)]

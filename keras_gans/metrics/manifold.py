@@ -47,11 +47,11 @@ class PRDC(typing.NamedTuple):
 class _Limits:
     """Squared radii and between which two float32 numbers float32 distances cannot decide."""
 
-    def __init__(self, squared, scale, tolerance, strict):
+    def __init__(self, squared, points, strict):
         self.squared, self.strict = squared, strict
-        scaled = squared / scale / scale
-        self.low = np.nextafter((scaled - tolerance).astype(np.float32), np.float32(-np.inf))
-        self.high = np.nextafter((scaled + tolerance).astype(np.float32), np.float32(np.inf))
+        scaled = squared / points.scale / points.scale
+        self.low = np.nextafter((scaled - points.tolerance).astype(np.float32), np.float32(-np.inf))
+        self.high = np.nextafter((scaled + points.tolerance).astype(np.float32), np.float32(np.inf))
 
     def inside(self, distances, start, points, others, by_row):
         """Returns whether each distance of a block is below its limit, in doubt by float64 arithmetic.
@@ -86,15 +86,14 @@ def _compared(real, fake, precision=None, density=None):
                 f"others. {checks.received(k=k)}"
             )
     x, y = pairwise.prepared(real, fake)
-    tolerance = 4e-7 * np.sqrt(real.shape[1]) * max(float(x.squares.max()), float(y.squares.max()))
     radii = pairwise.squared_radii(x, {k for k, _ in filter(None, (precision, density))})
     precise, recalled, covered, count = np.zeros(len(y), bool), np.zeros(len(x), bool), np.zeros(len(x), bool), 0
     if precision:
         k, strict = precision
-        real_balls = _Limits(radii[k], x.scale, tolerance, strict)
-        fake_balls = _Limits(pairwise.squared_radii(y, {k})[k], x.scale, tolerance, strict)
+        real_balls = _Limits(radii[k], x, strict)
+        fake_balls = _Limits(pairwise.squared_radii(y, {k})[k], y, strict)
     if density:
-        dense_balls = _Limits(radii[density[0]], x.scale, tolerance, density[1])
+        dense_balls = _Limits(radii[density[0]], x, density[1])
     for start in range(0, len(y), pairwise.BLOCK):
         rows = slice(start, start + pairwise.BLOCK)
         distances = pairwise.approximate(rows, y, x)

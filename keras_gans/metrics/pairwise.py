@@ -4,11 +4,19 @@ import numpy as np
 
 BLOCK = 1000  # rows of one block of distances: memory is BLOCK times the samples, never samples times samples
 SPARE = 4  # neighbours beyond the k-th that are compared again in float64
-PAIRS = 20_000  # pairs recomputed together
+ENTRIES = 2**21  # numbers of pairs recomputed together
+ROUNDING = 4e-7  # relative error of a float32 squared distance, per root of the dimension
 
 
 class Points:
-    """Features with their float32 form: centred, and divided by `scale` so that no square over- or underflows."""
+    """Features with their float32 form: centred, and divided by `scale` so that no square over- or underflows.
+
+    Attributes:
+        exact, single: The features (n, d) as they came, and in float32.
+        squares: (n,) float32, squared norms of the rows of `single`.
+        scale: What they were divided by.
+        tolerance: Bound of the error of `approximate` between all `prepared` together.
+    """
 
     def __init__(self, values, centre, scale):
         self.exact, self.scale = values, scale
@@ -30,7 +38,11 @@ def prepared(first, *others):
         for values in (first, *others)
         for start in range(0, len(values), BLOCK)
     )
-    return tuple(Points(values, centre, largest or 1.0) for values in (first, *others))
+    found = tuple(Points(values, centre, largest or 1.0) for values in (first, *others))
+    tolerance = ROUNDING * np.sqrt(first.shape[1]) * max(float(points.squares.max()) for points in found)
+    for points in found:
+        points.tolerance = tolerance
+    return found
 
 
 def approximate(rows, points, others, columns=slice(None)):
@@ -45,8 +57,9 @@ def approximate(rows, points, others, columns=slice(None)):
 def exact_distances(points, rows, others, columns):
     """Returns float64 squared distances of pairs."""
     result = np.empty(len(rows))
-    for start in range(0, len(rows), PAIRS):
-        part = slice(start, start + PAIRS)
+    together = max(1, ENTRIES // points.exact.shape[1])
+    for start in range(0, len(rows), together):
+        part = slice(start, start + together)
         differences = points.exact[rows[part]].astype(np.float64) - others.exact[columns[part]]
         result[part] = np.einsum("ij,ij->i", differences, differences)
     return result
@@ -89,9 +102,16 @@ def squared_radii(points, ks):
             else:
                 offer(slice(other, other + BLOCK), np.ascontiguousarray(distances.T), start)
             offer(rows, distances, other)
-    exact = exact_distances(points, np.repeat(np.arange(len(points)), count), points, columns.ravel())
-    exact = np.sort(exact.reshape(columns.shape), axis=1)
-    return {k: exact[:, k - 1].copy() for k in ks}
+    return {k: _kth(points, values, columns, k) for k in ks}
+
+
+def _kth(points, values, columns, k):
+    """Returns the exact squared distance of the k-th nearest of candidates (n, count), `values` by float32."""
+    kth = np.partition(values, k - 1, axis=1)[:, k - 1, None].astype(np.float64)
+    exact = np.where(values < kth - 2 * points.tolerance, -1.0, np.inf)  # nearer than the k-th in any case, or farther
+    rows, places = np.nonzero(np.abs(values - kth) <= 2 * points.tolerance)
+    exact[rows, places] = exact_distances(points, rows, points, columns[rows, places])
+    return np.partition(exact, k - 1, axis=1)[:, k - 1]
 
 
 def nearest(points, others):
