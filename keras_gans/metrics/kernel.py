@@ -100,5 +100,10 @@ def kernel_distance(*, real, fake, estimator="subsets", subsets=100, subset_size
         orders = rng.permutation(len(real)), rng.permutation(len(fake))
         starts = range(0, min(map(len, orders)) - size + 1, size)
         chosen = [tuple(order[start : start + size] for order in orders) for start in starts]
-    values = [_squared_mmd(real[rows], fake[others]) for rows, others in chosen]
+    x, y = (np.empty((size, side.shape[1]), side.dtype) for side in (real, fake))  # the same memory for all of them
+    values = []
+    for rows, others in chosen:
+        np.take(real, rows, axis=0, out=x, mode="clip")
+        np.take(fake, others, axis=0, out=y, mode="clip")
+        values.append(_squared_mmd(x, y))
     return KernelDistance(float(np.mean(values)), float(np.std(values)), estimator)

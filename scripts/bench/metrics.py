@@ -4,7 +4,8 @@
 10,000 x 2048 features of each side (5,000 with --small), like those of a network; the inception score on 50,000 x 1008
 logits; KID on 100 subsets of 1,000. A peer that is not installed is left out and named: torch-fidelity and prdc need
 `pip install --no-deps torch-fidelity prdc` beside PyTorch, clean-fid's root is scipy's. `--memory` measures instead the
-peak memory of `kg.metrics.evaluate` with the shipped classifier on 50,000 generated images of 32x32.
+peak memory of PRDC, ours and the peer's, and of `kg.metrics.evaluate` with the shipped classifier on 50,000 generated
+images of 32x32.
 
 usage: python scripts/bench/metrics.py [--threads 1] [--turns 3] [--small] [--memory]
 """
@@ -12,6 +13,7 @@ usage: python scripts/bench/metrics.py [--threads 1] [--turns 3] [--small] [--me
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import time
 import unittest.mock
@@ -21,6 +23,7 @@ parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--turns", type=int, default=3)
 parser.add_argument("--small", action="store_true", help="half the rows")
 parser.add_argument("--memory", action="store_true", help="peak memory of a whole evaluation")
+parser.add_argument("--peak", choices=["ours", "prdc", "evaluate"], help=argparse.SUPPRESS)
 parser.add_argument("--only", default="", help="contests whose names contain this")
 arguments = parser.parse_args()
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # read when the libraries are loaded
@@ -176,16 +179,40 @@ def contests():
     )
 
 
-def memory():
+def peak(what):
+    """Prints the peak memory of one computation in this process."""
     import resource
 
-    model = kg.create("gan", (32, 32, 1), latent_dim=64, network_options={"width": 32})
-    images = np.random.default_rng(0).integers(0, 256, (10000, 32, 32, 1), dtype=np.uint8)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    metrics.evaluate(model, images, samples=50000)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory {after:,.0f} MB, of which {before:,.0f} MB before the evaluation")
+    def used():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    if what == "evaluate":
+        model = kg.create("gan", (32, 32, 1), latent_dim=64, network_options={"width": 32})
+        images = np.random.default_rng(0).integers(0, 256, (10000, 32, 32, 1), dtype=np.uint8)
+        before = used()
+        metrics.evaluate(model, images, samples=50000)
+    else:
+        prdc = module_of("prdc") if what == "prdc" else None
+        rows = 5000 if arguments.small else 10000
+        real, fake = features(rows, 0), features(rows, 1)
+        before = used()
+        if what == "ours":
+            metrics.prdc(real=real, fake=fake, precision_k=5)
+        elif prdc is not None:
+            prdc.compute_prdc(real_features=real, fake_features=fake, nearest_k=5)
+    print(f"{what:10} peak {used():7,.0f} MB, of which {before:,.0f} MB before it began", flush=True)
+
+
+def memory():
+    for what in ("ours", "prdc", "evaluate"):
+        small = ["--small"] if arguments.small else []
+        subprocess.run([sys.executable, __file__, "--peak", what, *small], check=True)
 
 
 if __name__ == "__main__":
-    memory() if arguments.memory else contests()
+    if arguments.peak:
+        peak(arguments.peak)
+    elif arguments.memory:
+        memory()
+    else:
+        contests()
