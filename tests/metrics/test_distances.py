@@ -11,6 +11,13 @@ RNG = np.random.default_rng(0)
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.3, 0.3, 0.4], [0.05, 0.05, 0.9]])
 
 
+@pytest.fixture(autouse=True)
+def fresh_numbers():
+    """Each test draws the same numbers, alone and among others."""
+    global RNG
+    RNG = np.random.default_rng(0)
+
+
 def column(*values):
     return np.array(values, "float64")[:, None]
 
