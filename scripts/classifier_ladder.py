@@ -12,12 +12,12 @@ import argparse
 import os
 
 import numpy as np
+import pages
 from PIL import Image, ImageFilter
 
 import keras_gans as kg
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BEGIN, END = "<!-- ladder: begin -->", "<!-- ladder: end -->"
 COUNT = 10_000
 
 
@@ -69,14 +69,7 @@ def main():
     for cells in zip(*columns, strict=True):
         lines.append(f"| {cells[0][0]} | {' | '.join(f'{distance:.3f}' for _, distance in cells)} |")
     print("\n".join(lines))
-    page = os.path.join(arguments.docs, "metrics.md")
-    text = f"# Metrics\n\n{BEGIN}\n{END}\n"
-    if os.path.exists(page):
-        with open(page, encoding="utf-8") as file:
-            text = file.read()
-    before, rest = text.split(BEGIN)
-    with open(page, "w", encoding="utf-8") as file:
-        file.write(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + rest.split(END)[1])
+    pages.put(os.path.join(arguments.docs, "metrics.md"), "ladder", "\n".join(lines), "Metrics")
 
 
 if __name__ == "__main__":

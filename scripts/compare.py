@@ -16,6 +16,8 @@ import statistics
 import subprocess
 import sys
 
+import pages
+
 import keras_gans as kg
 from keras_gans.callbacks.checkpoint import write_json
 from keras_gans.commands import models, runs
@@ -104,14 +106,6 @@ def draw(path, title, cases, found):
     figure.savefig(path, dpi=80)
 
 
-def begin(key):
-    return f"<!-- {key}: begin -->"
-
-
-def end(key):
-    return f"<!-- {key}: end -->"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", default="runs/comparisons", help="the run folders go there")
@@ -123,10 +117,6 @@ def main():
     arguments = parser.parse_args()
     os.makedirs(os.path.join(arguments.docs, "comparisons"), exist_ok=True)
     page = os.path.join(arguments.docs, "comparisons.md")
-    text = "# Comparisons\n"
-    if os.path.exists(page):
-        with open(page, encoding="utf-8") as file:
-            text = file.read()
     for key in arguments.only:
         title, cases = QUESTIONS[key]
         found = {}
@@ -135,12 +125,7 @@ def main():
             found[name, average] = [scored(run, average, arguments.samples) for run in finished]
         draw(os.path.join(arguments.docs, "comparisons", f"{key}.png"), title, cases, found)
         content = f"{table(cases, found)}\n\n![{title}](comparisons/{key}.png)"
-        if begin(key) not in text:
-            text += f"\n## {title}\n\n{begin(key)}\n{end(key)}\n"
-        before, rest = text.split(begin(key))
-        text = f"{before}{begin(key)}\n{content}\n{end(key)}{rest.split(end(key))[1]}"
-        with open(page, "w", encoding="utf-8") as file:
-            file.write(text)
+        pages.put(page, key, content, "Comparisons", f"## {title}")
         print(f"{title}\n{table(cases, found)}", flush=True)
 
 

@@ -13,6 +13,7 @@ import argparse
 import os
 
 import numpy as np
+import pages
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -24,7 +25,6 @@ from keras_gans import pictures
 from keras_gans.commands import models
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 
 def encoded(model, images, chunk=2000):
@@ -75,14 +75,7 @@ def main():
     for name, first, second in (("test", test[:16], again[0]), ("generated", fakes, again[1])):
         pictures.save_png(os.path.join(folder, f"reconstructions_{name}.png"), pictures.side_by_side(first, second))
     pictures.save_png(os.path.join(folder, "interpolations.png"), pictures.grid(lines, columns=10))
-    page = os.path.join(arguments.docs, "encoder.md")
-    text = f"# O-GAN as an encoder\n\n{BEGIN}\n{END}\n"
-    if os.path.exists(page):
-        with open(page, encoding="utf-8") as file:
-            text = file.read()
-    before, rest = text.split(BEGIN)
-    with open(page, "w", encoding="utf-8") as file:
-        file.write(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}")
+    pages.put(os.path.join(arguments.docs, "encoder.md"), "table", table, "O-GAN as an encoder")
 
 
 if __name__ == "__main__":
