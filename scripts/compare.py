@@ -53,7 +53,9 @@ def trained(name, seed, arguments):
     folder = os.path.join(arguments.folder, f"{name}_{seed}")
     command = [sys.executable, "-m", "keras_gans.cli", "train", os.path.join(RECIPES, f"{name}.yaml")]
     command += ["--seed", str(seed), "--out", folder, "--samples", "16"]
-    command += ["--epochs", str(arguments.epochs)] if arguments.epochs else []
+    for option in ("epochs", "limit"):
+        value = getattr(arguments, option)
+        command += [f"--{option}", str(value)] if value else []
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return runs.Run(folder)
 
@@ -74,13 +76,13 @@ def table(cases, found):
     """Returns the Markdown table of a question: the mean and the range over the seeds."""
     columns = dict(COLUMNS)
     if all("latent_correlation" in scores for case in cases for scores in found[case[:2]]):
-        columns |= {"latent_correlation": "correlation", "reconstruction_mse": "reconstruction error"}
+        columns |= {"latent_correlation": "correlation", "reconstruction_psnr": "PSNR of reconstructions (dB)"}
     lines = [f"| model | {' | '.join(columns.values())} |", "|---" + "|---:" * len(columns) + "|"]
     for name, average, label in cases:
         cells = []
         for column in columns:
             values = [scores[column] for scores in found[name, average]]
-            digits = 4 if column == "kernel_distance" else 3 if column == "reconstruction_mse" else 2
+            digits = 4 if column == "kernel_distance" else 2
             low, mean, high = (f"{x:.{digits}f}" for x in (min(values), statistics.mean(values), max(values)))
             cells.append(f"{mean} ({low} to {high})")
         lines.append(f"| {label} | {' | '.join(cells)} |")
@@ -111,6 +113,7 @@ def main():
     parser.add_argument("--folder", default="runs/comparisons", help="the run folders go there")
     parser.add_argument("--seeds", type=int, default=3, help="models per recipe, default 3")
     parser.add_argument("--epochs", type=int, help="default: those of the recipes")
+    parser.add_argument("--limit", type=int, help="train on the first images only, for a trial")
     parser.add_argument("--samples", type=int, default=10_000, help="images that are judged, default 10,000")
     parser.add_argument("--only", nargs="+", choices=list(QUESTIONS), default=list(QUESTIONS), help="default: all")
     parser.add_argument("--docs", default=DOCS, help="folder of comparisons.md and of the plots, default docs")
