@@ -284,15 +284,14 @@ def test_a_source_that_cannot_be_opened_in_a_worker():
 
 
 @pytest.fixture
-def no_garbage_collection():
-    """Python drops a KeyboardInterrupt that comes while it runs a `__del__`, and a tested process is full of these."""
-    gc.collect()
-    gc.disable()
+def ctrl_c():
+    """SIGINT raises a KeyboardInterrupt, also where a shell started the tests in the background and had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    gc.enable()
+    signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_ends_the_workers_at_once(no_garbage_collection):
+def test_ctrl_c_ends_the_workers_at_once(ctrl_c):
     dataset = ParallelDataset(sources.Slow(4000), batch_size=2000, workers=2)
     threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     begun = time.monotonic()
