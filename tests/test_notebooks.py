@@ -61,3 +61,13 @@ def test_the_quick_setting_changes_the_settings_and_nothing_else(name):
 def test_an_unknown_name_is_told_the_names():
     with pytest.raises(SystemExit, match="There is no notebook 99. There are: 01_quick_start.ipynb"):
         runner.notebooks(["99"])
+
+
+def test_only_what_a_reader_needs_is_stored(tmp_path):
+    outputs = [nbformat.v4.new_output("stream", name=name, text=name) for name in ("stdout", "stderr")]
+    cell = nbformat.v4.new_code_cell("print(1)", outputs=outputs, metadata={"execution": {"started": "now"}})
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"language_info": {"name": "python", "version": "3"}})
+    runner.store(notebook, tmp_path / "stored.ipynb")
+    stored = nbformat.read(tmp_path / "stored.ipynb", as_version=4)
+    assert [output.name for output in stored.cells[0].outputs] == ["stdout"]
+    assert stored.cells[0].metadata == {} and stored.metadata["language_info"] == {"name": "python"}

@@ -8,6 +8,7 @@ from keras_gans import checks
 from keras_gans.metrics import feature_arrays
 
 PIECE = 128  # rows whose probabilities are computed at once: they stay in the cache
+FARTHEST = -1e4  # exp of this is 0 in any precision
 
 
 class InceptionScore(typing.NamedTuple):
@@ -21,9 +22,11 @@ def _sums(logits):
     """Returns `(sum over the rows of sum_k p_k log p_k, sum of p)` of one piece of logits, which it overwrites.
 
     With e = exp(z - max z) and s = sum e, a row has sum_k p_k log p_k = sum_k e_k (z_k - max z) / s - log s: no log per
-    entry, and 0 log 0 = 0, since a saturated logit gives e = 0 beside a large negative, finite z - max z.
+    entry, and 0 log 0 = 0, since a saturated logit gives e = 0 beside a finite z - max z.
     """
-    logits -= logits.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        logits -= logits.max(axis=1, keepdims=True)
+    np.maximum(logits, FARTHEST, out=logits)
     powers = np.exp(logits)
     totals = powers.sum(axis=1, dtype=np.float64)
     own = np.einsum("ij,ij->i", powers, logits) / totals - np.log(totals)

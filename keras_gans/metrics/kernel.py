@@ -17,6 +17,7 @@ from keras_gans.metrics import feature_arrays
 ESTIMATORS = ("subsets", "blocks", "full")
 BLOCK = 2048  # rows and columns of one kernel block
 PIECE = 128  # rows of it that are cubed at once
+LARGEST = 1e12  # |u|^2 / d up to which cubes fit into float32
 
 
 class KernelDistance(typing.NamedTuple):
@@ -58,8 +59,19 @@ def _squared_mmd(x, y):
     return _kernel_sum(x, x) / (n * (n - 1)) + _kernel_sum(y, y) / (m * (m - 1)) - 2 * _kernel_sum(x, y) / (n * m)
 
 
+def _scaled(*sides):
+    """Returns the features over sqrt(d), so that products are u.v / d, in a type that holds the cubes of these."""
+    largest = max(float(np.einsum("ij,ij->i", side, side, dtype=np.float64).max()) for side in sides)
+    narrow = all(side.dtype.itemsize <= 4 for side in sides) and largest / sides[0].shape[1] < LARGEST
+    kind = np.float32 if narrow else np.float64
+    return [side.astype(kind, copy=False) * kind(1 / np.sqrt(side.shape[1])) for side in sides]
+
+
 def kernel_distance(*, real, fake, estimator="subsets", subsets=100, subset_size=1000, seed=0):
     """Kernel distance between two sets of features; 0 in the mean for samples of one distribution.
+
+    float32 features are multiplied in float32, with an error of about 1e-7 of k. Give float64 ones where they have a
+    common offset that is large against their spread: the distance is then a small difference of large k.
 
     Args:
         real: Features (n, d).
@@ -80,8 +92,7 @@ def kernel_distance(*, real, fake, estimator="subsets", subsets=100, subset_size
     """
     real, fake = feature_arrays.pair(real=real, fake=fake)
     checks.one_of("estimator", estimator, ESTIMATORS)
-    # Scaled once, so that products are u.v / d. float32 features stay float32: an error of 1e-7 in k.
-    real, fake = (side * side.dtype.type(1 / np.sqrt(side.shape[1])) for side in (real, fake))
+    real, fake = _scaled(real, fake)
     if estimator == "full":
         return KernelDistance(float(_squared_mmd(real, fake)), float("nan"), estimator)
     size = checks.positive_integer("subset_size", subset_size, minimum=2)

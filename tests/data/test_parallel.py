@@ -52,6 +52,24 @@ def segments():
     return [name for name in os.listdir("/dev/shm") if name.startswith("kg_") and f"_{os.getpid()}_" in name]
 
 
+def processes_of(script):
+    """Returns the processes that were started with the environment variable SCRIPT of this path, or by such a one."""
+    found = []
+    for process in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else []):
+        try:
+            with open(f"/proc/{process}/environ", "rb") as file:
+                found += [process] if f"SCRIPT={script}\0".encode() in file.read() else []
+        except OSError:
+            pass  # it has just ended, or is somebody else's
+    return found
+
+
+def orphaned_segments():
+    """Returns the segments whose process has ended: those of tests that run beside this one are still owned."""
+    names = [name for name in os.listdir("/dev/shm") if name.startswith("kg_")] if os.path.isdir("/dev/shm") else []
+    return [name for name in names if not os.path.isdir("/proc/" + name.split("_")[2])]
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     yield
@@ -346,19 +364,15 @@ def test_no_process_and_no_segment_outlives_the_script(tmp_path, name):
         "if __name__ == '__main__':\n"
         "    dataset = ParallelDataset(Numbers(), batch_size=8, workers=2)\n" + body
     )
-    before = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
-    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "SCRIPT": str(script)}
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, env=environment)
     expected = {"exception": 1, "killed": -signal.SIGKILL}.get(name, 0)
     assert done.returncode == expected, done.stderr
     assert "leaked" not in done.stderr or name == "killed"
-    if os.path.isdir("/dev/shm"):
-        deadline = time.monotonic() + 10  # after a kill, the tracker cleans up
-        while (left := {each for each in set(os.listdir("/dev/shm")) - before if each.startswith("kg_")}) and (
-            time.monotonic() < deadline
-        ):
-            time.sleep(0.05)
-        assert not left
+    deadline = time.monotonic() + 10  # after a kill, the tracker cleans up
+    while (processes_of(script) or orphaned_segments()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not processes_of(script) and not orphaned_segments()
 
 
 @one_backend

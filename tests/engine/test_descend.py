@@ -46,3 +46,12 @@ def test_weight_regularisers_are_part_of_the_loss():
     loss = descend(lambda: ops.zeros(()), model, "discriminator")
     np.testing.assert_allclose(float(loss), 0.5 * np.sum(before**2), rtol=1e-5)
     np.testing.assert_allclose(ops.convert_to_numpy(dense.kernel.value), 0.9 * before, rtol=1e-5)
+
+
+def test_it_returns_what_the_loss_function_returns_an_empty_dict_included():
+    model = build(None)
+    assert float(descend(lambda: ops.zeros(()), model, "generator")) == 0
+    loss, extras = descend(lambda: (ops.zeros(()), {}), model, "generator")
+    assert float(loss) == 0 and extras == {}
+    _, extras = descend(lambda: (ops.zeros(()), {"one": ops.ones(())}), model, "generator")
+    assert float(extras["one"]) == 1

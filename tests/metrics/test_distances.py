@@ -69,6 +69,13 @@ def test_features_in_float32_give_the_same_kernel_distance_to_its_rounding():
     assert found == pytest.approx(expected, abs=1e-6) and found != expected
 
 
+@pytest.mark.parametrize("dtype, scale", [("float16", 100.0), ("float32", 1e8), ("float64", 1e8)])
+def test_features_whose_cubes_are_large_keep_their_kernel_distance(dtype, scale):
+    x, y = (scale * RNG.normal(size=(2, 60, 8))).astype(dtype)
+    found = kernel_distance(real=x, fake=y, estimator="full").mean
+    assert found == pytest.approx(mmd_by_hand(x.astype("float64"), y.astype("float64")), rel=1e-3)
+
+
 def test_halves_of_one_set_are_at_distance_zero_in_the_mean():
     data = RNG.normal(size=(4000, 8))
     found = kernel_distance(real=data[:2000], fake=data[2000:], estimator="blocks", subset_size=100)
@@ -89,6 +96,12 @@ def test_the_inception_score_has_its_published_values():
 def test_saturated_logits_are_finite():
     logits = 1000.0 * np.eye(4)[[0, 1, 2, 3, 0, 1]]
     assert inception_score(logits=logits, splits=1).mean == pytest.approx(3.77976314968462, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype, largest", [("float16", 6e4), ("float32", 3e38), ("float64", 1e308)])
+def test_logits_as_large_as_their_type_allows_are_finite(dtype, largest):
+    logits = np.where(np.eye(4, dtype=bool), largest, -largest).astype(dtype)
+    assert inception_score(logits=logits, splits=1).mean == pytest.approx(4)  # four certain classes
 
 
 def test_sorted_rows_are_shuffled_before_they_are_split():
