@@ -1,7 +1,8 @@
 """A preset: a trained model as a folder of five files, checked before anything in it is believed.
 
     config.json        class and arguments of the model and its networks, as Keras serialises them
-    model.weights.h5   one contiguous array per weight, `<network>/<number>`, float32 or float16
+    model.weights.h5   one contiguous array per weight: `<network>/<number>`, float32 or float16, and `state/<number>`,
+                       what a model knows beside its networks, such as an IGN's spectrum, in full precision
     metadata.json      format, versions, variant, shapes, data, seed, steps, scores, size and SHA-256 of the files above
     README.md          the model card
     samples.png        a sheet of samples
@@ -106,14 +107,13 @@ def _write(model, folder, about, precision, name, samples, seed):
     with open(path("config.json"), "w", encoding="utf-8") as file:
         file.write(text)
     with h5py.File(path("model.weights.h5"), "w") as file:
-        for network in model.networks:
-            for i, value in enumerate(getattr(model, network).get_weights()):
-                small = value.astype(precision) if value.dtype == np.float32 else value
-                if not np.all(np.isfinite(small)):
-                    raise ValueError(
-                        f"Weight {i} of the {network} is not finite in {precision}: it cannot be a preset."
-                    )
-                file.create_dataset(f"{network}/{i}", data=small)
+        for place, variable in _variables(model).items():
+            owner, number = place.split("/")
+            value = keras.ops.convert_to_numpy(variable)
+            small = value.astype(precision) if value.dtype == np.float32 and owner != "state" else value
+            if not np.all(np.isfinite(small)):
+                raise ValueError(f"Weight {number} of the {owner} is not finite in {precision}: it cannot be a preset.")
+            file.create_dataset(place, data=small)
     if len(model.image_shape) == 3:
         images = model.generate(samples, seed=seed)
         pictures.save_png(path("samples.png"), pictures.grid(images, scale=max(1, 64 // max(images.shape[1:3]))))
@@ -133,6 +133,15 @@ def _write(model, folder, about, precision, name, samples, seed):
         json.dump(metadata, file, indent=2)
     with open(path("README.md"), "w", encoding="utf-8") as file:
         file.write(model_card(metadata))
+
+
+def _variables(model):
+    """Returns `{place in the file: variable}`: the networks' weights and the model's own, but not training's."""
+    owned = {network: getattr(model, network).weights for network in model.networks}
+    others = [model.data_seed, model.epochs_done, *(v for average in model.averages for v in average.weights)]
+    known = {id(variable) for variables in (*owned.values(), others) for variable in variables}
+    owned["state"] = [variable for variable in model.weights if id(variable) not in known]
+    return {f"{owner}/{i}": variable for owner, variables in owned.items() for i, variable in enumerate(variables)}
 
 
 def _versions():
@@ -300,12 +309,7 @@ def _check_config(value, path, key=""):
 
 
 def _load_weights(model, path):
-    expected = {
-        f"{network}/{i}": variable
-        for network in model.networks
-        for i, variable in enumerate(getattr(model, network).weights)
-    }
-    values = {}
+    expected, values = _variables(model), {}
     try:
         with h5py.File(path, "r") as file:
             found = set()

@@ -40,6 +40,18 @@ def test_what_was_saved_comes_back(name, tmp_path):
     assert os.listdir(tmp_path) == ["p"]
 
 
+def test_the_spectrum_of_an_ign_comes_back(tmp_path):
+    model = small.build("ign", noise="spectrum")
+    model.adapt(small.data(16)[0])
+    kg.callbacks.WeightMovingAverage(0.9).set_model(model)
+    model.save_to_preset(tmp_path / "p", precision="float16")
+    again = kg.from_preset(tmp_path / "p")
+    np.testing.assert_array_equal(again.latents_for(4, seed=0), model.latents_for(4, seed=0))
+    assert int(again.adapted.value) == 1  # `fit` does not measure another
+    with h5py.File(tmp_path / "p" / "model.weights.h5") as file:
+        assert set(file) == {"network", "state"} and len(file["state"]) == 2
+
+
 def test_a_conditional_model_keeps_its_classes(tmp_path):
     model = small.build("gan", num_classes=small.CLASSES)
     model.save_to_preset(tmp_path / "p")
