@@ -17,7 +17,7 @@ README, BEGIN, END = (
     "<!-- zoo table: scripts/zoo_table.py -->",
     "<!-- end of table -->",
 )
-COLUMNS = "preset, parameters, steps, CPU min, FD, KD, precision, recall, density, coverage, encoder"
+COLUMNS = "preset, parameters, steps, CPU min, FD, KD, precision, recall, density, coverage, copied, encoder"
 HEAD = f"| {COLUMNS.replace(', ', ' | ')} |"
 
 
@@ -39,6 +39,7 @@ def row(name):
         f"{scores['frechet_distance']:.2f}",
         f"{scores['kernel_distance']:.4f}",
         *values,
+        f"[{100 * scores['copied']:.1f} %](docs/zoo/{name}_nearest.png)",
         encoder,
     ]
     return f"| {' | '.join(cells)} |"
@@ -52,7 +53,7 @@ def table():
         return about["data"] == "digits", about["data"], about["scores"]["frechet_distance"]
 
     names = sorted(zoo.list_presets(), key=order)
-    return "\n".join([HEAD, "|---" + "|---:" * 9 + "|---|", *map(row, names)])
+    return "\n".join([HEAD, "|---" + "|---:" * 10 + "|---|", *map(row, names)])
 
 
 def main():
