@@ -15,8 +15,8 @@ class WeightMovingAverage(keras.callbacks.Callback):
 
     Args:
         decay: Float in [0, 1) per train step, default 0.999 (half-life 693 steps).
-        networks: Names of the networks to average: attributes of the model, default the first of a model of the zoo
-            (the generator of a GAN), all weights of any other model.
+        networks: Names of the networks to average: attributes of the model. Default: of a model of the zoo the
+            generator (of an O-GAN also the discriminator, its encoder), of any other model all weights.
         half_life: Train steps after which a weight counts half, instead of a decay; a number or a schedule.
         warmup: `"mean"` (default), `"fast"`, `"debiased"` or None, as for `WeightAverage`.
         include_statistics: Whether batch statistics are averaged (default) or copied.

@@ -162,7 +162,7 @@ def build(recipe, image_shape, num_classes):
 
     from keras_gans import callbacks, registry
 
-    variant = registry.get(checks.one_of("variant", recipe.variant, registry.list_models()))
+    checks.one_of("variant", recipe.variant, registry.list_models())
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:
@@ -179,12 +179,11 @@ def build(recipe, image_shape, num_classes):
         model.compile(**_optimizers(recipe, model))
         average = None
         if recipe.average:
-            averaged = ("generator",) if "generator" in variant.networks else variant.networks
             options = recipe.average if isinstance(recipe.average, dict) else {"decay": recipe.average}
             known = ("decay", "half_life", "warmup", "include_statistics")
             checks.no_unknown("`average` of a recipe", [name for name in options if name not in known], known)
             options = {name: _objects(f"average: {name}", value) for name, value in options.items()}
-            average = callbacks.WeightMovingAverage(networks=averaged, **options)
+            average = callbacks.WeightMovingAverage(**options)
             average.set_model(model)
     finally:
         keras.config.set_dtype_policy(before)

@@ -36,7 +36,8 @@ class WeightAverage(keras.layers.Layer):
 
     Args:
         decay: Float in [0, 1) per train step; default 0.999 where there is no half_life.
-        networks: Names of the model's networks that are averaged; None for the first, the generator of a GAN.
+        networks: Names of the model's networks that are averaged; None for those that are of use after training: the
+            generator of a GAN, and the discriminator of an O-GAN, which is its encoder.
         half_life: Train steps after which a weight counts half, at least 0, instead of a decay: `a = 0.5^(1 / h)`, 0
             for no averaging. A number or a schedule of the step (`keras_gans.schedules`).
         warmup: `"mean"` (default), `"fast"`, `"debiased"` or None.
@@ -75,9 +76,9 @@ class WeightAverage(keras.layers.Layer):
         self.is_applied = False
 
     def resolve(self, model):
-        """Settles which networks are averaged: the first of a model of the zoo, the whole of any other model."""
+        """Settles which networks are averaged: those that a model of the zoo names, the whole of any other model."""
         known = tuple(getattr(model, "networks", ()))
-        self.networks = self.networks or list(known[:1])
+        self.networks = self.networks or list(getattr(model, "averaged", ()) or known[:1])
         for network in self.networks:
             if not isinstance(getattr(model, network, None), keras.layers.Layer):
                 has = f"({', '.join(known)})" if known else "(layers or models that are attributes of it)"

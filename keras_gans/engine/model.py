@@ -62,6 +62,7 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
     networks: tuple[str, ...] = ()
     players: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
+    averaged: tuple[str, ...] = ()  # networks that a weight moving average takes: by default the first
     conditional = True  # whether the variant has a form with labels
     minimum_latent_dim = 1
 

@@ -76,6 +76,7 @@ class OGAN(AdversarialModel):
     RMSprop with learning rate 1e-4 and rho 0.99.
     """
 
+    averaged = ("generator", "discriminator")  # the encoder, too, is used after training
     logs = ("discriminator_loss", "generator_loss", "score_difference", "latent_correlation", "encoding_std")
     minimum_latent_dim = 3
 

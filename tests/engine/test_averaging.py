@@ -264,3 +264,23 @@ def test_an_average_of_both_players_is_attached_once():
     first = attach(model, WeightAverage(networks=["generator", "discriminator"]))
     assert attach(model, WeightAverage(networks=["generator", "discriminator"])) is first
     assert attach(model, WeightAverage()) is not first and attach(model, WeightAverage()) is model.averages[1]
+
+
+@pytest.mark.parametrize("name, networks", [("gan", {"generator"}), ("o_gan", {"generator", "discriminator"})])
+def test_by_default_what_is_used_after_training_is_averaged(name, networks):
+    model = small.build(name)
+    average = kg.callbacks.WeightMovingAverage(0.5)
+    images, _ = small.data(16)
+    model.fit(images, batch_size=4, callbacks=[average], verbose=0)
+
+    def weights(network):
+        return [np.array(keras.ops.convert_to_numpy(v)) for v in getattr(model, network).trainable_variables]
+
+    raw = {network: weights(network) for network in model.networks}
+    with average.applied(model):
+        changed = {
+            network
+            for network in model.networks
+            if any((a != b).any() for a, b in zip(raw[network], weights(network), strict=True))
+        }
+    assert changed == networks
