@@ -19,6 +19,7 @@ import sys
 import pages
 
 import keras_gans as kg
+from keras_gans import recipes
 from keras_gans.callbacks.checkpoint import write_json
 from keras_gans.commands import models, runs
 
@@ -48,10 +49,11 @@ COLUMNS = {"frechet_distance": "FD", "kernel_distance": "KD", "precision": "prec
 COLUMNS |= {"density": "density", "coverage": "coverage"}
 
 
-def trained(name, seed, arguments):
+def trained(recipe, seed, arguments):
     """Returns the finished run of a recipe with a seed, which is trained or resumed where it is not."""
+    name = os.path.splitext(os.path.basename(recipe))[0].removeprefix(recipes.PREFIX)
     folder = os.path.join(arguments.folder, f"{name}_{seed}")
-    command = [sys.executable, "-m", "keras_gans.cli", "train", os.path.join(RECIPES, f"{name}.yaml")]
+    command = [sys.executable, "-m", "keras_gans.cli", "train", recipe]
     command += ["--seed", str(seed), "--out", folder, "--samples", "16"]
     for option in ("epochs", "limit"):
         value = getattr(arguments, option)
@@ -61,10 +63,18 @@ def trained(name, seed, arguments):
 
 
 def scored(run, average, samples):
-    """Returns the scores of a run's model, which lie beside it once they are computed."""
-    path = os.path.join(run.folder, f"scores_{'average' if average else 'last'}_{samples}.json")
+    """Returns the scores of a run's model, which lie beside it once they are computed.
+
+    Args:
+        run: A finished `runs.Run`.
+        average: Whether the moving average is judged, or the last weights; None for the average, if there is one.
+        samples: Generated images; None for as many as the test images.
+    """
+    kind = {True: "average", False: "last", None: "usual"}[average]
+    path = os.path.join(run.folder, f"scores_{kind}_{samples or 'all'}.json")
     if not os.path.exists(path):
-        images, _ = kg.data.load("fashion_mnist", split="test")
+        images, _ = kg.data.load(run.recipe().data, split="test")
+        samples = samples or len(images)
         model = models.load_model(run.folder)
         with models.weights_in_use(model, average):
             write_json(path, kg.metrics.evaluate(model, images, samples=samples))
@@ -124,7 +134,9 @@ def main():
         title, cases = QUESTIONS[key]
         found = {}
         for name, average, _ in cases:
-            finished = [trained(name, seed, arguments) for seed in range(arguments.seeds)]
+            finished = [
+                trained(os.path.join(RECIPES, f"{name}.yaml"), seed, arguments) for seed in range(arguments.seeds)
+            ]
             found[name, average] = [scored(run, average, arguments.samples) for run in finished]
         draw(os.path.join(arguments.docs, "comparisons", f"{key}.png"), title, cases, found)
         content = f"{table(cases, found)}\n\n![{title}](comparisons/{key}.png)"
