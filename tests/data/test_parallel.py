@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gans.data import ParallelDataset
+from keras_gans.data import ParallelDataset, parallel
 from tests.data import sources
 
 needs_shm = pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="shared memory is not a folder here")
@@ -66,7 +66,8 @@ def processes_of(script):
 
 def orphaned_segments():
     """Returns the segments whose process has ended: those of tests that run beside this one are still owned."""
-    names = [name for name in os.listdir("/dev/shm") if name.startswith("kg_")] if os.path.isdir("/dev/shm") else []
+    ours = f"kg_{parallel._process_space()}_"
+    names = [name for name in os.listdir("/dev/shm") if name.startswith(ours)] if os.path.isdir("/dev/shm") else []
     return [name for name in names if not os.path.isdir("/proc/" + name.split("_")[2])]
 
 
