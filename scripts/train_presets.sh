@@ -10,7 +10,7 @@ recipes=("$@")
 if [ ${#recipes[@]} = 0 ]; then
     recipes=(o_gan_digits)
     for name in gan rsgan o_gan cascading_rejection_gan wgan_gp r3gan; do recipes+=("${name}_fashion_mnist"); done
-    recipes+=(cascading_rejection_gan_fashion_mnist_conditional ign_fashion_mnist o_gan_cifar10)
+    recipes+=(cascading_rejection_gan_fashion_mnist_conditional ign_fashion_mnist gan_cifar10 o_gan_cifar10)
 fi
 make_environment .venv "keras_gans and TensorFlow" -e .
 export TF_CPP_MIN_LOG_LEVEL=3
