@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Trains presets again from their recipes, with other seeds, and writes docs/retraining.md: how far the scores spread.
+"""Trains presets again from their recipes, with other seeds, and writes docs/retraining.md: the spread and the time.
 
 Finished runs and their scores are kept in the folder: stopped, the same command goes on. The tables of presets that
 are not named stay as they are.
@@ -17,18 +17,22 @@ from keras_gans import zoo
 
 PAGE = os.path.join(compare.DOCS, "retraining.md")
 COLUMNS = {**compare.COLUMNS, "latent_correlation": "correlation", "reconstruction_psnr": "PSNR (dB)"}
+COLUMNS["cpu_minutes"] = "CPU min"
+DIGITS = {"kernel_distance": 4, "cpu_minutes": 0}  # 2 elsewhere
 
 
 def table(name, arguments):
     """Returns the table of a preset: its scores and those of each training with another seed."""
-    found = {f"preset, seed {zoo.metadata(name)['seed']}": zoo.metadata(name)["scores"]}
+    about = zoo.metadata(name)
+    found = {f"preset, seed {about['seed']}": about["scores"] | {"cpu_minutes": about["cpu_minutes"]}}
     for seed in arguments.seeds:
         run = compare.trained(f"recipe:{name}", seed, arguments)
-        found[f"seed {seed}"] = compare.scored(run, None, None)
+        minutes = sum(float(row["cpu_seconds"]) for row in run.rows()) / 60
+        found[f"seed {seed}"] = compare.scored(run, None, None) | {"cpu_minutes": minutes}
     columns = {key: label for key, label in COLUMNS.items() if all(key in scores for scores in found.values())}
     lines = [f"| | {' | '.join(columns.values())} |", "|---" + "|---:" * len(columns) + "|"]
     for label, scores in found.items():
-        cells = [f"{scores[key]:.{4 if key == 'kernel_distance' else 2}f}" for key in columns]
+        cells = [f"{scores[key]:.{DIGITS.get(key, 2)}f}" for key in columns]
         lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
