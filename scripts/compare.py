@@ -93,7 +93,7 @@ def table(cases, found):
         for column in columns:
             values = [scores[column] for scores in found[name, average]]
             digits = 4 if column == "kernel_distance" else 2
-            low, mean, high = (f"{x:.{digits}f}" for x in (min(values), statistics.mean(values), max(values)))
+            low, mean, high = (f"{x:z.{digits}f}" for x in (min(values), statistics.mean(values), max(values)))
             cells.append(f"{mean} ({low} to {high})")
         lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines)
