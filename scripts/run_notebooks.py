@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Runs the notebooks from top to bottom, each in a fresh kernel, and says how long each took.
+"""Runs the notebooks from top to bottom, each in a fresh kernel, and says how many seconds and CPU minutes each took.
 
 Without options nothing is changed: a notebook that raises is an error. `--write` stores the outputs in the notebooks.
 `--quick` runs the same cells in the reduced setting of the tests: a line of the settings such as
@@ -67,6 +67,12 @@ def store(notebook, path):
     nbformat.write(notebook, path)
 
 
+def cpu_minutes():
+    """Returns the CPU minutes of this process and of the kernels that have ended."""
+    times = os.times()
+    return (times.user + times.system + times.children_user + times.children_system) / 60
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="default: all")
@@ -77,7 +83,7 @@ def main():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     failed = []
     for path in notebooks(arguments.names):
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), cpu_minutes()
         try:
             notebook = execute(path, arguments.quick)
         except nbclient.exceptions.CellExecutionError as error:
@@ -86,7 +92,10 @@ def main():
             continue
         if arguments.write:
             store(notebook, path)
-        print(f"{os.path.basename(path)}: {time.perf_counter() - begun:.0f} s", flush=True)
+        print(
+            f"{os.path.basename(path)}: {time.perf_counter() - begun:.0f} s, {cpu_minutes() - used:.1f} CPU min",
+            flush=True,
+        )
     sys.exit(bool(failed))
 
 

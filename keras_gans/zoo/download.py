@@ -51,17 +51,33 @@ def fetch(url, refresh=False):
         OSError: The server cannot be reached, or has no such preset.
         PresetError: What came is not what metadata.json declares; nothing of it is kept.
     """
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOCAL):
+    if not _allowed(url):
         raise ValueError(f"A preset's URL must begin with https://. Received: {url!r}.")
     url = url.rstrip("/")
-    name = os.path.basename(parts.path.rstrip("/")).removesuffix(".zip") or "preset"
+    name = os.path.basename(urllib.parse.urlsplit(url).path.rstrip("/")).removesuffix(".zip") or "preset"
     key = hashlib.sha256(url.encode()).hexdigest()[:12]
     folder = os.path.join(cache_folder(), f"{name}-{key}")
     with _locked(f"{folder}.lock"):
         if refresh or not os.path.isfile(os.path.join(folder, "metadata.json")):
             _fetch_archive(url, folder) if url.endswith(".zip") else _fetch_files(url, folder)
     return folder
+
+
+def _allowed(url):
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)
+
+
+class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server elsewhere, but never off https."""
+
+    def redirect_request(self, request, file, code, message, headers, url):
+        if not _allowed(url):
+            raise PresetError(f"{request.full_url} leads to {url}, which is not https://. Nothing was loaded.")
+        return super().redirect_request(request, file, code, message, headers, url)
+
+
+_OPENER = urllib.request.build_opener(_CheckedRedirects)
 
 
 def _fetch_files(url, folder):
@@ -150,7 +166,7 @@ def _continue(url, part, limit):
     request = urllib.request.Request(url, headers={"User-Agent": "keras_gans", "Accept-Encoding": "identity"})
     if have:
         request.add_header("Range", f"bytes={have}-")
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - the scheme was checked
+    with _OPENER.open(request, timeout=TIMEOUT) as answer:
         if have and (
             answer.status != 206 or not (answer.headers.get("Content-Range") or "").startswith(f"bytes {have}-")
         ):

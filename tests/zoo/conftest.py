@@ -39,6 +39,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = os.path.join(server.folder, self.path.lstrip("/"))
         start = int((self.headers.get("Range") or "bytes=0-")[6:].rstrip("-")) if server.ranges else 0
         server.requests.append((self.path, self.headers.get("Range")))
+        if self.path in server.redirects:
+            self.send_response(302)
+            self.send_header("Location", server.redirects[self.path])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if not os.path.isfile(path):
             self.send_error(404)
             return
@@ -68,9 +74,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path):
-    """A server on this machine: `.url`, `.folder` to put files into, `.drops`, `.ranges`, `.requests`."""
+    """A server on this machine: `.url`, `.folder` to put files into, `.drops`, `.ranges`, `.redirects`, `.requests`."""
     found = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found.folder, found.drops, found.ranges, found.requests = str(tmp_path / "served"), {}, True, []
+    found.redirects = {}  # path: URL
     os.makedirs(found.folder)
     found.url = f"http://127.0.0.1:{found.server_port}"
     thread = threading.Thread(target=found.serve_forever, daemon=True)

@@ -67,6 +67,18 @@ def test_a_server_without_ranges_works(served, original):
     np.testing.assert_array_equal(images(kg.from_preset(f"{served.url}/small")), images(kg.from_preset(original)))
 
 
+def test_a_server_may_lead_elsewhere_but_not_off_https(served, original):
+    for name in os.listdir(original):
+        served.redirects[f"/moved/{name}"] = f"{served.url}/small/{name}"
+    served.drops["/small/model.weights.h5"] = 1  # the range is asked for there, too
+    np.testing.assert_array_equal(images(kg.from_preset(f"{served.url}/moved")), images(kg.from_preset(original)))
+    served.redirects["/unsafe/metadata.json"] = "http://example.org/metadata.json"
+    with pytest.raises(
+        PresetError, match="/unsafe/metadata.json leads to http://example.org/metadata.json, which is not"
+    ):
+        kg.from_preset(f"{served.url}/unsafe")
+
+
 def test_a_wrong_digest_is_refused_and_removed(served, cache):
     path = os.path.join(served.folder, "small", "model.weights.h5")
     with open(path, "r+b") as file:
