@@ -31,7 +31,7 @@ def row(name):
         encoder = f"correlation {scores['latent_correlation']:.2f}, PSNR {scores['reconstruction_psnr']:.1f} dB"
     values = [f"{scores[key]:.2f}" for key in ("precision", "recall", "density", "coverage")]
     cells = [
-        f"`{name}`<br>![samples of {name}](docs/zoo/{name}.png)"
+        f"`{name}`<br>[![samples of {name}](docs/zoo/{name}.png)](keras_gans/zoo/presets/{name}/samples.png)"
         + (f"<br>{about['note']}" if about.get("note") else ""),
         f"{sum(about['parameters'].values()):,}",
         f"{about['steps']:,}",

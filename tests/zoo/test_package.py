@@ -6,6 +6,7 @@ import socket
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_gans as kg
 from keras_gans import zoo
@@ -24,6 +25,23 @@ def test_it_loads_without_a_network_and_makes_images(name, monkeypatch):
     assert images.shape == (16, *about["image_shape"]) and images.dtype == np.uint8
     assert len(np.unique(images.reshape(16, -1), axis=0)) == 16 and images.std() > 30
     np.testing.assert_array_equal(images, kg.from_preset(name).generate(16, seed=0))
+
+
+def on_the_sheet(name):
+    """Returns the images (64, 32, 32) of a preset's sheet: eight in a row, twice as large and 2 pixels apart."""
+    sheet = np.asarray(Image.open(pathlib.Path(zoo.FOLDER) / name / "samples.png"))
+    assert sheet.shape == (530, 530)
+    tiles = sheet[2:, 2:].reshape(8, 66, 8, 66).swapaxes(1, 2)  # (8, 8, 66, 66), two white pixels at their ends
+    return tiles[:, :, :64:2, :64:2].reshape(64, 32, 32)
+
+
+@pytest.mark.parametrize("name", [name for name in kg.list_presets() if "fashion_mnist" in name])
+def test_its_sheet_shows_all_ten_kinds_of_garment_and_no_image_twice(name):
+    images = on_the_sheet(name)
+    _, logits = kg.metrics.Classifier("gray").with_logits(images[..., None])
+    assert set(np.argmax(logits, axis=1)) == set(range(10))
+    distances = np.abs(images[:, None].astype(float) - images[None]).mean(axis=(2, 3))  # in grey levels
+    assert distances[~np.eye(64, dtype=bool)].min() > 2
 
 
 @pytest.mark.parametrize("name", kg.list_presets())
