@@ -2,7 +2,7 @@
 # Trains the presets from their recipes, one after the other, and goes on where it was stopped.
 # usage: scripts/train_presets.sh [FOLDER [RECIPE ...]]
 #   FOLDER   run folders go there, one per recipe, with a log (default: runs/presets)
-#   RECIPE   which ones (default: all that have a preset); each takes up to 45 CPU minutes on two cores
+#   RECIPE   which ones (default: all that have a preset); each takes 20 to 35 CPU minutes on two cores, on slow ones up to 60
 # CIFAR-10 is read from the folder in KERAS_GANS_DATA or from the cache of Keras.
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 folder=${1:-runs/presets}

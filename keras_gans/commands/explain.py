@@ -85,12 +85,20 @@ def info(
         _show_run(name)
     else:
         load_library()
-        from keras_gans import zoo
+        from keras_gans import registry, zoo
 
-        if name in zoo.list_presets() or os.path.isdir(name) or "://" in name or name.endswith(".zip"):
-            _show_preset(name, zoo.metadata(name))
+        variants, presets = registry.list_models(), zoo.list_presets()
+        if name in variants:
+            _show_variant(name)
             return
-        _show_variant(name)
+        elsewhere = os.path.isdir(name) or "://" in name or name.endswith(".zip") or os.environ.get(zoo.HUB)
+        if name not in presets and not elsewhere:
+            raise ValueError(
+                f"`NAME` must be a variant ({', '.join(variants)}), a preset ({', '.join(presets)}, or where one "
+                f"is), recipe:NAME, a .yaml file or a run folder. {checks.nearest(name, [*variants, *presets])}"
+                f"Received: {name!r}."
+            )
+        _show_preset(name, zoo.metadata(name))
 
 
 def _show_recipe(name, recipe):
@@ -144,12 +152,6 @@ def _show_run(folder):
 def _show_variant(name):
     from keras_gans import networks, registry
 
-    known = registry.list_models()
-    if name not in known:
-        raise ValueError(
-            f"`NAME` must be a variant ({', '.join(known)}), recipe:NAME, a .yaml file or a run folder. "
-            f"{checks.nearest(name, known)}Received: {name!r}."
-        )
     variant = registry.get(name)
     typer.echo(f"{name}, class {variant.__name__}\n")
     typer.echo((inspect.getmodule(variant).__doc__ or "").strip())

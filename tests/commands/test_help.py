@@ -1,10 +1,11 @@
+import os
 import subprocess
 import sys
 
 import pytest
 
 import keras_gans as kg
-from keras_gans import cli, recipes
+from keras_gans import cli, recipes, zoo
 
 COMMANDS = ["list", "info", "train", "generate", "reconstruct", "interpolate", "encode"]
 COMMANDS += ["evaluate", "verify", "demo"]
@@ -61,3 +62,14 @@ def test_info_of_a_recipe_and_of_a_run(command, run_folder):
     assert answer.code == 0 and "latent_dim" in answer.out and "keras-gans train recipe:o_gan_digits" in answer.out
     answer = command("info", run_folder)
     assert answer.code == 0 and "2 of 2 epochs done" in answer.out and "latent_correlation" in answer.out
+
+
+def test_info_of_a_preset_in_the_package_and_elsewhere(command, refused, monkeypatch):
+    answer = command("info", "o_gan_digits")
+    assert answer.code == 0 and "latent_correlation" in answer.out and 'kg.from_preset("o_gan_digits")' in answer.out
+    sentence = refused("info", "o_gan_digit")
+    assert "Did you mean 'o_gan_digits'?" in sentence and "gan_fashion_mnist" in sentence and "f_gan" in sentence
+    monkeypatch.setenv("KERAS_GANS_HUB", "https://example.org/presets")
+    monkeypatch.setattr(zoo.download, "fetch", lambda url, refresh: os.path.join(zoo.FOLDER, url.rsplit("/", 1)[1]))
+    monkeypatch.setattr(zoo, "list_presets", list)  # so that this name is one of the hub's
+    assert "latent_correlation" in command("info", "o_gan_digits").out
