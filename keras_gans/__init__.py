@@ -4,6 +4,10 @@ import importlib.util
 import os
 import sys
 
+from keras_gans import machine
+
+machine.prepare()  # acts only before TensorFlow is imported
+
 __version__ = "0.1.0"
 
 # `keras-gans --help` answers at once, so do the workers of `ParallelDataset`: there, what needs Keras is imported when

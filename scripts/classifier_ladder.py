@@ -11,11 +11,11 @@ usage: python scripts/classifier_ladder.py [--data fashion_mnist cifar10] [--doc
 import argparse
 import os
 
-import numpy as np
-import pages
-from PIL import Image, ImageFilter
-
 import keras_gans as kg
+import pages
+
+import numpy as np
+from PIL import Image, ImageFilter
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COUNT = 10_000

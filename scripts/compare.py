@@ -16,9 +16,8 @@ import statistics
 import subprocess
 import sys
 
-import pages
-
 import keras_gans as kg
+import pages
 from keras_gans import recipes
 from keras_gans.callbacks.checkpoint import write_json
 from keras_gans.commands import models, runs

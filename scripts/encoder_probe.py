@@ -12,17 +12,17 @@ usage: python scripts/encoder_probe.py [MODEL] [--data fashion_mnist] [--docs do
 import argparse
 import os
 
-import numpy as np
+import keras_gans as kg
 import pages
+from keras_gans import pictures
+from keras_gans.commands import models
+
+import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-
-import keras_gans as kg
-from keras_gans import pictures
-from keras_gans.commands import models
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

@@ -13,12 +13,12 @@ import os
 import subprocess
 import sys
 
-import yaml
-
 import keras_gans as kg
 from keras_gans import pictures, zoo
 from keras_gans.commands import models, runs
 from keras_gans.zoo import preset
+
+import yaml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RECEIPTS, STRIPS = os.path.join(ROOT, "docs", "receipts"), os.path.join(ROOT, "docs", "zoo")
@@ -42,6 +42,7 @@ def about(run, machine, note):
         "cpu_minutes": round(sum(float(row["cpu_seconds"]) for row in rows) / 60, 1),
         "machine": machine,
         "trained_with": config["versions"],
+        "trained_in": recipe.precision,
     }
     return {**told, "note": note} if note else told
 

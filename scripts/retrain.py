@@ -12,7 +12,6 @@ import os
 
 import compare
 import pages
-
 from keras_gans import zoo
 
 PAGE = os.path.join(compare.DOCS, "retraining.md")

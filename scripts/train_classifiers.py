@@ -15,12 +15,12 @@ import json
 import os
 import time
 
+import keras_gans as kg
+from keras_gans import files, machine
+from keras_gans.metrics import classifier
+
 import keras
 import numpy as np
-
-import keras_gans as kg
-from keras_gans import files
-from keras_gans.metrics import classifier
 
 GARMENTS = ["T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
 OBJECTS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -68,7 +68,7 @@ def main():
     parser.add_argument("kind", choices=list(classifier.KINDS))
     parser.add_argument("--epochs", type=int, help="default 5 for gray, 14 for rgb")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--precision", default="mixed_bfloat16")
+    parser.add_argument("--precision", default="auto", choices=machine.PRECISIONS)
     parser.add_argument("--out", help="default: into the package")
     arguments = parser.parse_args()
     kind, epochs = arguments.kind, arguments.epochs or EPOCHS[arguments.kind]
@@ -83,7 +83,8 @@ def main():
     classes = OBJECTS if kind == "rgb" else GARMENTS + [str(digit) for digit in range(10)]
     options = classifier.KINDS[kind]
     norm = kg.layers.BatchNormalization
-    model = classifier.network(options["channels"], options["widths"], len(classes), arguments.precision, norm)
+    precision = kg.engine.precision(arguments.precision)
+    model = classifier.network(options["channels"], options["widths"], len(classes), precision, norm)
     batches = Moved(images, labels, arguments.seed, pixels=4 if kind == "rgb" else 2, mirror=kind == "rgb")
     warmup = len(batches) // 2
     rate = keras.optimizers.schedules.CosineDecay(
@@ -114,6 +115,7 @@ def main():
         "weights": len(weights),
         "seed": arguments.seed,
         "epochs": epochs,
+        "precision": precision,
         "keras_gans": kg.__version__,
         "backend": keras.config.backend(),
     }

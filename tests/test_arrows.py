@@ -8,7 +8,8 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parent.parent / "keras_gans"
 ALLOWED = {
     "schedules": set(),
-    "engine": {"files", "schedules", "zoo"},  # the zoo in save_to_preset and from_preset alone
+    "machine": set(),
+    "engine": {"files", "machine", "schedules", "zoo"},  # the zoo in save_to_preset and from_preset alone
     "penalties": {"engine", "schedules"},
     "layers": {"engine"},  # the fused batch norm of TensorFlow lives in engine/kernels.py
     "networks": {"layers"},
@@ -33,7 +34,7 @@ ALLOWED = {
     "callbacks": {"engine", "files", "pictures"},
     "metrics": {"files"},
     "zoo": {"engine", "pictures"},
-    "recipes": {"registry", "networks", "data", "files"},
+    "recipes": {"registry", "networks", "data", "files", "machine"},
     "commands": {
         *("callbacks", "data", "engine", "files", "layers", "metrics", "networks", "penalties"),
         *("pictures", "recipes", "registry", "schedules", "zoo"),

@@ -153,6 +153,19 @@ def training_data(recipe):
     return images, labels[: recipe.limit] if recipe.conditional else None
 
 
+def with_precision(recipe, run=None):
+    """Returns a recipe whose precision is a Keras policy: for `"auto"` that of the run, if it has begun, else this
+    machine's.
+    """
+    if recipe.precision != "auto":
+        return recipe
+    if run is not None and os.path.exists(run.config_path):
+        return recipe.replaced(precision=run.recipe().precision)
+    from keras_gans.engine import precision
+
+    return recipe.replaced(precision=precision())
+
+
 def build(recipe, image_shape, num_classes):
     """Returns the compiled model of a recipe and its `WeightMovingAverage` (None for `average: 0`).
 
@@ -161,10 +174,11 @@ def build(recipe, image_shape, num_classes):
     import keras
 
     from keras_gans import callbacks, registry
+    from keras_gans.engine import precision
 
     checks.one_of("variant", recipe.variant, registry.list_models())
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(recipe.precision)
+    keras.config.set_dtype_policy(precision(recipe.precision))
     try:
         keras.utils.set_random_seed(recipe.seed)
         model = registry.create(
@@ -354,6 +368,7 @@ def train(recipe, folder, restart=False, samples=64, console=None):
 
     samples = checks.positive_integer("samples", samples, minimum=0)
     run = Run(checks.writable_folder("--out", folder))
+    recipe = with_precision(recipe, None if restart else run)
     images, labels = training_data(recipe)
     num_classes = 0 if labels is None else int(labels.max()) + 1
     settings = _settings(recipe, images, labels, num_classes)
@@ -385,7 +400,8 @@ def train(recipe, folder, restart=False, samples=64, console=None):
     shape = "x".join(str(side) for side in images.shape[1:])
     classes = f", {num_classes} classes" if num_classes else ""
     sizes = ", ".join(f"{name} {getattr(model, name).count_params():,}" for name in model.networks)
-    say(f"{recipe.variant} on {recipe.data}: {len(images):,} images of {shape}{classes}; parameters: {sizes}.")
+    data = f"{len(images):,} images of {shape}{classes}"
+    say(f"{recipe.variant} on {recipe.data}: {data}; parameters: {sizes}; precision: {recipe.precision}.")
     within = f" and {model.resume_at} steps of the next" if model.resume_at else ""
     resumes = f"Resuming after epoch {done} of {recipe.epochs}{within}."
     say(resumes if done or within else f"Training for {recipe.epochs} epochs.")

@@ -89,7 +89,10 @@ def train(
         float | None, typer.Option(help="Decay per step of the weight moving average, 0 for none. [default: 0.999]")
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, mixed_bfloat16 or mixed_float16. [default: float32]")
+        str | None,
+        typer.Option(
+            help="auto (bfloat16 where it is native), float32, mixed_bfloat16 or mixed_float16. [default: auto]"
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Fixes weights, latents and the order of the data. [default: 0]")

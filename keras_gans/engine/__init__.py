@@ -13,6 +13,7 @@ from keras_gans.engine.gradients import (
     value_and_pullback,
 )
 from keras_gans.engine.inspection import Probe, tap
+from keras_gans.engine.kernels import precision
 from keras_gans.engine.model import AdversarialModel, GenerativeModel, given, standard_normal
 from keras_gans.engine.optimizers import PlayerOptimizers
 from keras_gans.engine.vitals import Vitals, restore, snapshot
@@ -29,6 +30,7 @@ __all__ = [
     "given",
     "input_gradients",
     "mean",
+    "precision",
     "restore",
     "snapshot",
     "standard_normal",

@@ -140,6 +140,14 @@ def sync(model):
     object.__setattr__(model, "_purged_values", ())
 
 
+def accelerator():
+    """Returns `(kind, capability)` of the device that computes; see `keras_gans.machine.precision`."""
+    device = jax.devices()[0]
+    if device.platform == "gpu":
+        return "gpu", tuple(int(part) for part in device.compute_capability.split("."))
+    return device.platform, None
+
+
 def step_then(model, step, arguments, then):
     """Returns what a stock model's `train_step(state, data)` returns, with what `then()` writes after it."""
     logs, state = step(*arguments)

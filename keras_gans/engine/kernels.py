@@ -9,6 +9,24 @@ import contextlib
 import keras
 from keras.src.backend.common.variables import AutocastScope
 
+from keras_gans import checks, machine
+from keras_gans.engine.backend import module as backend
+
+
+def precision(asked="auto"):
+    """Returns the Keras dtype policy of a precision: `"auto"` is bfloat16 where this machine computes it natively.
+
+    Args:
+        asked: `"auto"`, `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`.
+    """
+    checks.one_of("precision", asked, machine.PRECISIONS)
+    return machine.precision(asked, keras.backend.backend(), backend.accelerator())
+
+
+def warn_if_emulated(policy):
+    """Warns once, with the measured factor, of a bfloat16 policy (by name) that this machine emulates."""
+    machine.warn_if_emulated(policy, keras.backend.backend(), backend.accelerator())
+
 
 @contextlib.contextmanager
 def full_precision_variables():

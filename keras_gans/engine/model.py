@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks, files
-from keras_gans.engine import averaging, simultaneous
+from keras_gans.engine import averaging, kernels, simultaneous
 from keras_gans.engine.averaging import WeightAverage
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.batches import ArrayBatches, EpochCounter, RestOfEpoch, first_batch
@@ -319,6 +319,7 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
             jit_compile=jit_compile,
             auto_scale_loss=False,  # each player scales its own loss
         )
+        kernels.warn_if_emulated(self.dtype_policy.name)
         self._loss_tracker = None  # `report` keeps the mean called `loss`
         object.__setattr__(
             self,
@@ -379,6 +380,7 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
         """Saves the counters and every seed state: Keras itself saves no seed, so that resuming would not be exact."""
         super().save_own_variables(store)
         store["steps_into_epoch"] = self.steps_into_epoch
+        store["precision"] = np.frombuffer(self.dtype_policy.name.encode(), "uint8")
         for i, state in enumerate(self._seed_states()):
             store[f"seed_{i}"] = ops.convert_to_numpy(state.value)
 
@@ -386,6 +388,9 @@ class GenerativeModel(backend.BackendTrainer, keras.Model):  # type: ignore[name
         keys = list(store.keys())
         super().load_own_variables({key: store[key] for key in keys if key.isdigit()})
         self.resume_at = int(store["steps_into_epoch"][()]) if "steps_into_epoch" in keys else 0
+        trained_in = bytes(store["precision"][()]).decode() if "precision" in keys else self.dtype_policy.name
+        if trained_in != self.dtype_policy.name:
+            logger.warning("The weights were trained in %s; the model has %s.", trained_in, self.dtype_policy.name)
         for i, state in enumerate(self._seed_states()):
             if f"seed_{i}" in keys:
                 state.assign(store[f"seed_{i}"])

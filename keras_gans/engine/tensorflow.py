@@ -3,6 +3,11 @@
 import keras
 import tensorflow as tf
 from keras import ops
+from tensorflow.python.util import _pywrap_util_port
+
+from keras_gans import machine
+
+machine.tell_if_slow(_pywrap_util_port.IsMklEnabled())  # TensorFlow decides once, at its import
 
 
 class BackendTrainer:
@@ -93,6 +98,16 @@ def end_epoch():
 
 def sync(model):
     del model
+
+
+def accelerator():
+    """Returns `(kind, capability)` of the device that computes; see `keras_gans.machine.precision`."""
+    if tf.config.list_physical_devices("TPU"):
+        return "tpu", None
+    found = tf.config.list_physical_devices("GPU")
+    if not found:
+        return "cpu", None
+    return "gpu", tf.config.experimental.get_device_details(found[0]).get("compute_capability")
 
 
 def seed_dtype():

@@ -94,6 +94,13 @@ def sync(model):
     del model
 
 
+def accelerator():
+    """Returns `(kind, capability)` of the device that computes; see `keras_gans.machine.precision`."""
+    if torch.cuda.is_available():
+        return "gpu", torch.cuda.get_device_capability()
+    return "cpu", None
+
+
 def step_then(model, step, arguments, then):
     """Returns what a stock model's `train_step(data)` returns, and runs `then()`, which writes variables, after it."""
     del model

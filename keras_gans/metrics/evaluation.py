@@ -39,7 +39,7 @@ def evaluate(model, images, features="auto", labels=None, samples=None, seed=0, 
         Dict for JSON: `scores` (`frechet_distance`, `kernel_distance`, `precision`, `recall`, `density`, `coverage`;
         with a network that has classes `classifier_score` or, with Inception, `inception_score`; of a model with an
         encoder `latent_correlation` and `reconstruction_mse`, `_psnr`, `_ssim`), `samples`, `seed`, `features`,
-        `data`, `model`, `versions`.
+        `data`, `model`, `precision` (the dtype policy of the model), `versions`.
 
     Raises:
         TypeError, ValueError: images of another type or shape, too few, labels that do not fit, an unknown network.
@@ -97,6 +97,7 @@ def evaluate(model, images, features="auto", labels=None, samples=None, seed=0, 
         "features": {"name": network.name, "sha256": network.digest, "dimension": sets["real"].shape[1]},
         "data": {"images": len(images), "sha256": hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()},
         "model": {"class": type(model).__name__, "sha256": weights_digest(getattr(model, model.networks[0]))},
+        "precision": model.dtype_policy.name,
         "versions": {
             "keras_gans": importlib.import_module("keras_gans").__version__,
             "keras": keras.__version__,

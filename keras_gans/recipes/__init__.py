@@ -10,11 +10,10 @@ import re
 
 import yaml
 
-from keras_gans import checks
+from keras_gans import checks, machine
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 PREFIX = "recipe:"
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 class _Loader(yaml.SafeLoader):
@@ -74,7 +73,8 @@ class Recipe:
         seed: Integer that fixes weights, latents and the order of the data.
         average: Decay of the weight moving average per step, in [0, 1), 0 for none; or the arguments of
             `keras_gans.callbacks.WeightMovingAverage`, as in `{half_life: 500}`.
-        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`.
+        precision: `"auto"` (default): bfloat16 where the machine computes it natively, else float32; or `"float32"`,
+            `"mixed_bfloat16"`, `"mixed_float16"`. A run keeps what it began with.
         limit: Train on the first images only, so many; None for all.
         description: What the recipe is for, in a sentence.
 
@@ -101,7 +101,7 @@ class Recipe:
     epochs: int = _key("an integer", 20)
     seed: int = _key("an integer", 0)
     average: float | dict = _key("a number or a mapping", 0.999)
-    precision: str = _key("text", "float32")
+    precision: str = _key("text", "auto")
     limit: int | None = _key("an integer", None, optional=True)
     description: str = _key("text", "")
 
@@ -111,7 +111,7 @@ class Recipe:
         checks.positive_integer("seed", self.seed, minimum=0)
         if not isinstance(self.average, dict):
             checks.number("average", self.average, minimum=0, below=1)
-        checks.one_of("precision", self.precision, PRECISIONS)
+        checks.one_of("precision", self.precision, machine.PRECISIONS)
         if self.learning_rate is not None and not isinstance(self.learning_rate, dict):
             checks.number("learning_rate", self.learning_rate, above=0)
         if self.limit is not None:

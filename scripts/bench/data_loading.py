@@ -157,9 +157,9 @@ def turn(name, folder, workers):
 
 
 def write_pictures(folder, count, data):
-    from PIL import Image
-
     import keras_gans as kg
+
+    from PIL import Image
 
     images, labels = kg.data.load(data, image_size=32, channels=3)
     for i in range(count):

@@ -29,10 +29,10 @@ arguments = parser.parse_args()
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # read when the libraries are loaded
     os.environ[variable] = str(arguments.threads)
 
-import numpy as np  # noqa: E402
-
 import keras_gans as kg  # noqa: E402
 from keras_gans import metrics  # noqa: E402
+
+import numpy as np  # noqa: E402
 
 
 def module_of(name):

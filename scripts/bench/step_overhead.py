@@ -11,11 +11,11 @@ import argparse
 import statistics
 import time
 
+import keras_gans as kg
+
 import keras
 import numpy as np
 import tensorflow as tf
-
-import keras_gans as kg
 
 
 def build(variant, width, steps_per_execution=1):

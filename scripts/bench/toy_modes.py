@@ -16,10 +16,10 @@ import os
 import platform
 import time
 
+import keras_gans as kg
+
 import keras
 import numpy as np
-
-import keras_gans as kg
 
 RING = 2 * np.array([[np.cos(a), np.sin(a)] for a in 2 * np.pi * np.arange(8) / 8])
 GRID = np.array(list(itertools.product(np.linspace(-2, 2, 5), repeat=2)))

@@ -12,10 +12,10 @@ import logging
 import statistics
 import time
 
+import keras_gans as kg
+
 import keras
 import numpy as np
-
-import keras_gans as kg
 
 
 def main():
