@@ -1,22 +1,29 @@
 """keras_gans: the GAN model zoo of Keras 3."""
 
+import importlib
 import importlib.util
 import os
 import sys
 
 from keras_gans import machine
+from keras_gans.version import __version__ as __version__
 
 machine.prepare()  # acts only before TensorFlow is imported
 
-__version__ = "0.1.0"
 
-# `keras-gans --help` answers at once, so do the workers of `ParallelDataset`: there, what needs Keras is imported when
-# it is used.
-_process = sys.modules.get("multiprocessing.process")
-_IS_WORKER = _process is not None and _process.current_process().name.startswith("keras_gans-data")
-_IS_COMMAND_LINE = os.path.basename((sys.argv or [""])[0]) == "keras-gans" or "keras_gans.cli" in sys.orig_argv
+def _starts_without_keras():
+    """Returns whether this process is one of our own programs, which import what they use when they use it.
 
-if not (_IS_WORKER or _IS_COMMAND_LINE):
+    `keras-gans --help` answers at once, and the workers of `ParallelDataset` never need Keras. Everywhere else
+    importing the package imports all of it, so that Keras knows the classes of every saved model.
+    """
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.current_process().name.startswith("keras_gans-data"):
+        return True
+    return os.path.basename((sys.argv or [""])[0]) == "keras-gans" or "keras_gans.cli" in sys.orig_argv
+
+
+if not _starts_without_keras():
     from keras_gans.public import *
 
 

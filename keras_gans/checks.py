@@ -171,9 +171,10 @@ def labels(value, count, num_classes):
     return value.astype("int32")
 
 
-def no_unknown(what, unknown, known, advice=""):
-    """Refuses arguments that do not exist, suggesting the nearest that do."""
+def no_unknown(what, unknown, known, advice="", meant=None):
+    """Refuses arguments that do not exist, suggesting `meant`, or the nearest that do; `meant=""` suggests none."""
     if unknown:
         name = next(iter(unknown))
         listed = ", ".join(f"{argument}=" for argument in known)
-        raise TypeError(f"{what} has no argument `{name}`. {nearest(name, known)}{advice}It takes {listed}.")
+        hint = nearest(name, known) if meant is None else f"Did you mean {meant!r}? " if meant else ""
+        raise TypeError(f"{what} has no argument `{name}`. {hint}{advice}It takes {listed}.")

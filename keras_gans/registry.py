@@ -6,7 +6,7 @@ import inspect
 from keras_gans import checks, networks
 
 VARIANTS = {
-    "cascading_rejection_gan": "variants.cascading_rejection:CascadingRejectionGAN",
+    "cascading_rejection_gan": "variants.cascading_rejection_gan:CascadingRejectionGAN",
     "f_gan": "variants.f_gan:FGAN",
     "gan": "variants.gan:GAN",
     "gan_qp": "variants.gan_qp:GANQP",
@@ -19,7 +19,7 @@ VARIANTS = {
     "wgan_div": "variants.wgan_div:WGANDiv",
     "wgan_gp": "variants.wgan_gp:WGANGP",
 }
-NOT_KNOBS = ("num_classes", "averages", "units", "own_penalties", "name")  # arguments of create, or of the base alone
+NOT_KNOBS = ("num_classes", "averages", "name")  # arguments of create, or of the base alone
 
 
 def list_models():
@@ -31,6 +31,12 @@ def get(name):
     """Returns the class of the variant called `name`; the error of an unknown name suggests the nearest."""
     module, _, attribute = VARIANTS[checks.one_of("name", name, list_models())].partition(":")
     return getattr(importlib.import_module(f"keras_gans.{module}"), attribute)
+
+
+def classes():
+    """Returns `{class name: class}` of all variants: public names of the package."""
+    found = [get(name) for name in list_models()]
+    return {each.__name__: each for each in sorted(found, key=lambda each: each.__name__)}
 
 
 def create(name, image_shape, latent_dim=128, network="dcgan", num_classes=0, network_options=None, **knobs):
@@ -56,15 +62,13 @@ def create(name, image_shape, latent_dim=128, network="dcgan", num_classes=0, ne
     shared = {key: value for key, value in (network_options or {}).items() if key not in variant.networks}
     labels = {"num_classes": num_classes} if variant.conditional else {}
     built = {}
-    for part, preferred in variant.network_options(**knobs).items():
-        options = {**shared, **(network_options or {}).get(part, {})}
-        builder = "autoencoder" if part == "network" else part
-        checks.one_of("network", network, [n for n, module in networks.NETWORKS.items() if hasattr(module, builder)])
-        known = _options_of(builders, builder, options)
-        checks.no_unknown(f"The {part} of network {network!r}", [o for o in options if o not in known], known)
-        options = {**_suitable(preferred, known, builders), **options}
-        size = variant.discriminator_units(latent_dim, **knobs) if part == "discriminator" else latent_dim
-        built[part] = getattr(builders, builder)(image_shape, size, **labels, **options)
+    for name, part in variant.blueprint(latent_dim, **knobs).items():
+        options = {**shared, **(network_options or {}).get(name, {})}
+        checks.one_of("network", network, networks.having(part.builder))
+        known = _options_of(builders, part.builder, options)
+        checks.no_unknown(f"The {name} of network {network!r}", [o for o in options if o not in known], known)
+        options = {**_suitable(part.options, known, builders), **options}
+        built[name] = getattr(builders, part.builder)(image_shape, part.size, **labels, **options)
     if "latent_dim" in inspect.signature(variant.__init__).parameters:
         knobs["latent_dim"] = latent_dim
     return variant(**built, num_classes=num_classes, **knobs)

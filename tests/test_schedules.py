@@ -91,7 +91,7 @@ def test_the_penalty_of_a_schedule_is_weighted_by_the_discriminators_step():
     means = []
     for weight in (CosineBurnIn(4.0, 1.0, 2), 4.0):
         model = small.build("gan", penalties=[R1(weight)])
-        model.compile(*[keras.optimizers.SGD(0.0) for _ in model.players])
+        model.compile(**{model.optimizer_argument(player): keras.optimizers.SGD(0.0) for player in model.players})
         found = []
         keep = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda _, logs, found=found: found.append(logs["penalty"])

@@ -8,6 +8,7 @@ import keras
 
 from keras_gans import checks, files
 from keras_gans.engine.batches import count
+from keras_gans.engine.private_keras import begin_at_epoch
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -39,7 +40,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if os.path.exists(self.path):
             self.model.load_weights(self.path)
-            self.model._initial_epoch = count(self.model.epochs_done)
+            begin_at_epoch(self.model, count(self.model.epochs_done))
 
     def on_train_batch_end(self, batch, logs=None):
         if self.minutes is not None and time.monotonic() - self.saved >= 60 * self.minutes:

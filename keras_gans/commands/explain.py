@@ -159,9 +159,8 @@ def _show_variant(name):
     for knob, default in registry.knobs_of(variant).items():
         if knob != "name":
             typer.echo(f"  {knob:<20} {default!r}")
-    parts = ["autoencoder" if part == "network" else part for part in variant.networks]
-    fitting = [name for name, module in networks.NETWORKS.items() if all(hasattr(module, part) for part in parts)]
-    typer.echo(f"\nNetworks (--network): {', '.join(fitting)}")
+    fitting = set.intersection(*(set(networks.having(part.builder)) for part in variant.blueprint(4).values()))
+    typer.echo(f"\nNetworks (--network): {', '.join(sorted(fitting))}")
     typer.echo(f"Encoder: {'yes, `reconstruct` and `encode` work' if hasattr(variant, 'encode') else 'no'}")
     typer.echo("\nOptimisers, unless --learning-rate or a recipe says otherwise:")
     model = registry.create(name, (8, 8, 1), latent_dim=4, network="mlp", network_options={"width": 4, "depth": 1})

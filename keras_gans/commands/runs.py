@@ -256,8 +256,7 @@ def _optimizers(recipe, model):
     if recipe.learning_rate is not None:
         for optimizer in chosen.values():
             optimizer.learning_rate = _objects("learning_rate", recipe.learning_rate)
-    single = len(model.players) == 1
-    return {"optimizer" if single else f"{player}_optimizer": optimizer for player, optimizer in chosen.items()}
+    return {model.optimizer_argument(player): optimizer for player, optimizer in chosen.items()}
 
 
 def rebuild(run):

@@ -4,7 +4,12 @@
 PyTorch; everything else in the package is written with `keras.ops` and these.
 """
 
-from keras_gans.engine.averaging import WeightAverage, attach
+from keras_gans.engine.adversarial import AdversarialModel
+from keras_gans.engine.attaching import attach
+from keras_gans.engine.averaging import WeightAverage
+from keras_gans.engine.blueprints import Part, two_players
+from keras_gans.engine.building import checked_network, given
+from keras_gans.engine.encoder import Encoder
 from keras_gans.engine.gradients import (
     descend,
     input_gradients,
@@ -12,20 +17,24 @@ from keras_gans.engine.gradients import (
     value_and_gradients,
     value_and_pullback,
 )
+from keras_gans.engine.inference import standard_normal
 from keras_gans.engine.inspection import Probe, tap
 from keras_gans.engine.kernels import precision
-from keras_gans.engine.model import AdversarialModel, GenerativeModel, given, standard_normal
+from keras_gans.engine.model import GenerativeModel
 from keras_gans.engine.optimizers import PlayerOptimizers
 from keras_gans.engine.vitals import Vitals, restore, snapshot
 
 __all__ = [
     "AdversarialModel",
+    "Encoder",
     "GenerativeModel",
+    "Part",
     "PlayerOptimizers",
     "Probe",
     "Vitals",
     "WeightAverage",
     "attach",
+    "checked_network",
     "descend",
     "given",
     "input_gradients",
@@ -35,6 +44,7 @@ __all__ = [
     "snapshot",
     "standard_normal",
     "tap",
+    "two_players",
     "value_and_gradients",
     "value_and_pullback",
 ]

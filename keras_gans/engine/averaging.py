@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_gans import checks, schedules
 from keras_gans.engine.backend import module as backend
+from keras_gans.engine.private_keras import plain_setattr, raw_iterations
 
 WARMUPS = ("mean", "fast", "debiased", None)
 
@@ -93,9 +94,8 @@ class WeightAverage(keras.layers.Layer):
         owners = [getattr(model, network) for network in self.networks] or [model]
         trained = {id(variable) for owner in owners for variable in owner.trainable_variables}
         sources = [v for owner in owners for v in owner.variables if keras.backend.is_float_dtype(v.dtype)]
-        # Not ours: they must not be tracked as our weights.
-        object.__setattr__(self, "_sources", tuple(sources))
-        object.__setattr__(self, "_copied", tuple(self._is_copied(v, id(v) in trained) for v in sources))
+        plain_setattr(self, "_sources", tuple(sources))
+        plain_setattr(self, "_copied", tuple(self._is_copied(v, id(v) in trained) for v in sources))
         self.steps = self.add_weight(shape=(), initializer="zeros", dtype="int32", trainable=False, name="steps")
         self.averages = [
             self.add_weight(
@@ -142,7 +142,7 @@ class WeightAverage(keras.layers.Layer):
                 (`gradient_accumulation_steps`) nothing happens.
         """
         accumulated = getattr(optimizer, "gradient_accumulation_steps", None)
-        counted = 1 if not accumulated else ops.cast(ops.equal(optimizer._iterations % accumulated, 0), "int32")
+        counted = 1 if not accumulated else ops.cast(ops.equal(raw_iterations(optimizer) % accumulated, 0), "int32")
         steps = self.steps + counted
         moves = (1.0 - self.keep(ops.maximum(steps, 1))) * ops.cast(counted, "float32")
         self.steps.assign(steps)
@@ -168,7 +168,7 @@ class WeightAverage(keras.layers.Layer):
         """Puts the averages into the networks; `restore` takes them out again."""
         if self.is_applied:
             raise RuntimeError(f"The average {self.name} is applied already; call restore() first.")
-        object.__setattr__(self, "_raw", [_copy(source) for source in self._sources])
+        plain_setattr(self, "_raw", [_copy(source) for source in self._sources])
         for average, source in zip(self.averages, self._sources, strict=True):
             source.assign(_copy(average))
         self.is_applied = True
@@ -191,92 +191,3 @@ class WeightAverage(keras.layers.Layer):
             "include_statistics": self.include_statistics,
             "name": self.name,
         }
-
-
-def attach(model, average):
-    """Makes any `keras.Model` carry an average: updated in its compiled step, saved, loaded and resumed with it.
-
-    A model of the zoo does so itself. The class of another one becomes a subclass that does (`isinstance` holds as
-    before); after `import keras_gans`, `keras.models.load_model` gives it back.
-
-    Returns:
-        The average in use: an equal one that is already there (as after loading), or `average`.
-    """
-    if hasattr(model, "add_average"):
-        return model.add_average(average)
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"A moving average needs a keras.Model. {checks.received(model=model)}")
-    if not model.built:
-        raise ValueError("The model must be built before its weights can be averaged: call model.build(input_shape).")
-    object.__setattr__(model, "averages", [])
-    object.__setattr__(model, "__class__", _averaged(type(model)))
-    return model.add_average(average)
-
-
-def add(averages, model, average):
-    """Attaches `average` and appends it to the list, or returns the equal one that is in it."""
-    average.resolve(model)
-    for present in averages:
-        if present.get_config() == average.get_config():
-            return present
-    average.attach(model)
-    averages.append(average)
-    model.train_function = None
-    return average
-
-
-_AVERAGED: dict[type, type] = {}
-
-
-def _averaged(cls):
-    if cls not in _AVERAGED:
-        named = type("AveragedModel", (AveragedModel, cls), {"plain_class": cls})
-        # All go by one name in files: their config says which class of model it is.
-        _AVERAGED[cls] = keras.saving.register_keras_serializable("keras_gans")(named)
-    return _AVERAGED[cls]
-
-
-@keras.saving.register_keras_serializable("keras_gans")
-class AveragedModel:
-    """What a model gets besides its own class when `attach` gives it averages."""
-
-    plain_class: type
-
-    def add_average(self, average):
-        return add(self.averages, self, average)
-
-    def train_step(self, *arguments):
-        def update():
-            for average in self.averages:
-                average.update(self.optimizer)
-
-        return backend.step_then(self, super().train_step, arguments, update)
-
-    @property
-    def average_variables(self):
-        return [variable for average in self.averages for variable in average.variables]
-
-    @property
-    def non_trainable_variables(self):
-        return [*super().non_trainable_variables, *self.average_variables]
-
-    @property
-    def variables(self):
-        return [*super().variables, *self.average_variables]
-
-    def get_config(self):
-        averaged = type(self)
-        object.__setattr__(self, "__class__", averaged.plain_class)
-        try:
-            config = keras.saving.serialize_keras_object(self)
-        finally:
-            object.__setattr__(self, "__class__", averaged)
-        config.pop("compile_config", None)  # stands outside
-        return {"model": config, "averages": [average.get_config() for average in self.averages]}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        model = keras.saving.deserialize_keras_object(config["model"], custom_objects=custom_objects)
-        for average in config["averages"]:
-            attach(model, WeightAverage(**average))
-        return model

@@ -71,7 +71,8 @@ def _twice_differentiable(model, player):
     try:
         yield
     except Exception as error:
-        if player != "discriminator" or not getattr(model, "penalties", ()) or not backend.lacks_derivative(error):
+        penalized = player == "discriminator" and "penalty" in model.all_logs()
+        if not penalized or not backend.lacks_derivative(error):
             raise
         raise ValueError(
             "`penalties` need a discriminator that can be differentiated twice: the penalty holds the gradient of its "
@@ -80,23 +81,24 @@ def _twice_differentiable(model, player):
         ) from error
 
 
-def descend(loss_fn, model, player):
+def descend(objective, model, player, *arguments):
     """Takes one optimiser step of one player and changes nothing of any other network.
 
     Args:
-        loss_fn: As for `value_and_gradients`.
+        objective: Callable that returns, for the arguments, a scalar loss or `(loss, extras)` with a dict of tensors.
         model: The model whose attribute `player` is the network that moves.
         player: Name of the network, for example `"discriminator"`.
+        *arguments: What the objective is called with, for example the images of the step.
 
     Returns:
-        What `loss_fn` returned: the loss, or `(loss, extras)`. Weight regularisers of the network are
+        What the objective returned: the loss, or `(loss, extras)`. Weight regularisers of the network are
         part of the loss.
     """
     network, optimizer = getattr(model, player), model.optimizer.of(player)
     variables, is_pair = network.trainable_variables, []
 
     def regularised():
-        result = loss_fn()
+        result = objective(*arguments)
         is_pair.append(isinstance(result, tuple))
         loss, extras = _loss_and_extras(result)
         for variable in variables:

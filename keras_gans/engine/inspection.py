@@ -14,6 +14,7 @@ from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine.backend import module as backend
+from keras_gans.engine.private_keras import layers_of, plain_setattr
 
 _recorder: contextvars.ContextVar = contextvars.ContextVar("keras_gans_recorder", default=None)
 
@@ -41,7 +42,7 @@ def layer_paths(model):
     paths = {}
 
     def walk(layer, prefix):
-        for child in layer._flatten_layers(include_self=False, recursive=False):
+        for child in layers_of(layer, recursive=False, include_self=False):
             if isinstance(child, (keras.layers.InputLayer, keras.metrics.Metric)) or id(child) in seen:
                 continue
             seen.add(id(child))
@@ -106,7 +107,7 @@ def _recording(layers, recorder):
     token = _recorder.set(recorder)
     own = {path: vars(layer).get("call") for path, layer in layers.items()}  # None: that of the class
     for path, layer in layers.items():
-        object.__setattr__(layer, "call", recorded(path, layer.call))
+        plain_setattr(layer, "call", recorded(path, layer.call))
     try:
         yield
     finally:
@@ -114,7 +115,7 @@ def _recording(layers, recorder):
             if own[path] is None:
                 object.__delattr__(layer, "call")
             else:
-                object.__setattr__(layer, "call", own[path])
+                plain_setattr(layer, "call", own[path])
         _recorder.reset(token)
 
 

@@ -1,13 +1,10 @@
-"""What a backend offers below `keras.ops`: fused kernels, and reading variables without automatic casts.
+"""What a backend offers below `keras.ops`: fused kernels, and what the machine computes fast.
 
 The layers of the package call these functions and fall back to `keras.ops` where the answer is None.
 TensorFlow is imported only when it is the backend.
 """
 
-import contextlib
-
 import keras
-from keras.src.backend.common.variables import AutocastScope
 
 from keras_gans import checks, machine
 from keras_gans.engine.backend import module as backend
@@ -26,13 +23,6 @@ def precision(asked="auto"):
 def warn_if_emulated(policy):
     """Warns once, with the measured factor, of a bfloat16 policy (by name) that this machine emulates."""
     machine.warn_if_emulated(policy, keras.backend.backend(), backend.accelerator())
-
-
-@contextlib.contextmanager
-def full_precision_variables():
-    """Inside this scope variables are read in their own dtype, whatever the precision policy of the layer around it."""
-    with AutocastScope(None):
-        yield
 
 
 def fused_batch_normalization(inputs, gamma, beta, epsilon, mean=None, variance=None, axis=-1):

@@ -9,6 +9,7 @@ import keras
 from keras.optimizers import LossScaleOptimizer
 
 from keras_gans import checks
+from keras_gans.engine.private_keras import count_step, layers_of, own_variables, trained_variables
 
 
 def player_optimizer(argument, optimizer, network):
@@ -30,11 +31,11 @@ def player_optimizer(argument, optimizer, network):
             f"`{argument}` must not have use_ema=True: Keras would overwrite the trained weights with the average "
             "at the end of fit. Use keras_gans.callbacks.WeightMovingAverage(decay=...), which keeps both."
         )
-    if inner.built and {id(v) for v in inner._trainable_variables} != {id(v) for v in network.trainable_variables}:
+    if inner.built and {id(v) for v in trained_variables(inner)} != {id(v) for v in network.trainable_variables}:
         raise ValueError(
             f"`{argument}` already belongs to other variables; give each player and each model an optimizer of its own."
         )
-    halves = any(getattr(layer, "compute_dtype", None) == "float16" for layer in network._flatten_layers())
+    halves = any(getattr(layer, "compute_dtype", None) == "float16" for layer in layers_of(network))
     if halves and not isinstance(optimizer, LossScaleOptimizer):
         optimizer = LossScaleOptimizer(optimizer, name="loss_scale")
     if not optimizer.built:
@@ -72,7 +73,7 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
 
     @property
     def variables(self):
-        return self._variables + [variable for optimizer in self.optimizers for variable in optimizer.variables]
+        return own_variables(self) + [variable for optimizer in self.optimizers for variable in optimizer.variables]
 
     @property
     def learning_rate(self):
@@ -93,13 +94,13 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     def apply(self, grads, trainable_variables=None):
         """Applies each gradient with the optimiser that owns the variable; players without gradients stay."""
         if trainable_variables is None:
-            trainable_variables = [v for optimizer in self.optimizers for v in optimizer._trainable_variables]
+            trainable_variables = [v for optimizer in self.optimizers for v in trained_variables(optimizer)]
         for optimizer in self.optimizers:
-            owned = {id(variable) for variable in optimizer._trainable_variables}
+            owned = {id(variable) for variable in trained_variables(optimizer)}
             pairs = [(g, v) for g, v in zip(grads, trainable_variables, strict=True) if id(v) in owned]
             if pairs:
                 optimizer.apply(*map(list, zip(*pairs, strict=True)))
-        self._iterations.assign_add(1)
+        count_step(self)
 
     def finalize_variable_values(self, var_list):
         """Does nothing: `use_ema` is refused, so there is no average to write over the weights."""
@@ -109,11 +110,11 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
             variable.assign(weight)
 
     def save_own_variables(self, store):
-        for i, variable in enumerate(self._variables):
+        for i, variable in enumerate(own_variables(self)):
             store[str(i)] = variable.numpy()
 
     def load_own_variables(self, store):
-        for i, variable in enumerate(self._variables):
+        for i, variable in enumerate(own_variables(self)):
             variable.assign(store[str(i)])
 
     def get_config(self):

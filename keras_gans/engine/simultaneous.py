@@ -12,12 +12,26 @@ Which one is exact is known from the variant (`gradient_ratio`) and the discrimi
 Source: Su, article 6387; our proofs and conditions stand in the tests.
 """
 
+import keras
 from keras import ops
 
 from keras_gans.engine.backend import module as backend
-from keras_gans.engine.gradients import input_gradients, value_and_gradients, value_and_pullback
+from keras_gans.engine.gradients import descend, input_gradients, value_and_gradients, value_and_pullback
+from keras_gans.engine.private_keras import layers_of
 
 LARGEST_RATIO = 1e6
+
+
+def couples_samples(layer):
+    """Returns whether a layer in training mode mixes the samples of a batch."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return True
+    return getattr(layer, "couples_samples", False)
+
+
+def coupled_layers(network):
+    """Returns the names of a network's layers that mix the samples of a batch in training."""
+    return [layer.name for layer in layers_of(network) if couples_samples(layer)]
 
 
 def form(model):
@@ -25,16 +39,28 @@ def form(model):
     ratio = model.gradient_ratio()
     if ratio == "constant":
         return "constant_ratio"
-    if ratio == "per_sample" and not model.coupled_layers():
+    if ratio == "per_sample" and not coupled_layers(model.discriminator):
         return "per_sample"
     return "two_pullbacks"
+
+
+def train_step(model, data):
+    """Returns the logs of one step of `update="simultaneous"`: the critic steps but the last, then both players."""
+    *earlier, (reals, labels) = model.critic_batches(data)
+    for images, classes in earlier:
+        latents = model.sample_latents(ops.shape(images)[0])
+        fakes = ops.stop_gradient(model.fake(latents, classes))
+        descend(model.critic_objective, model, "discriminator", images, fakes, latents, classes)
+        model.after_discriminator_step()
+    return model.report(**simultaneous_step(model, reals, labels))
 
 
 def simultaneous_step(model, reals, labels):
     """Takes one step of both players from the same weights and returns the values to report.
 
     Args:
-        model: An `AdversarialModel`; its `play` gives both losses from the discriminator's outputs.
+        model: An `AdversarialModel`; its `critic_terms` and `generator_terms` give both losses from the
+            discriminator's outputs.
         reals: Images (n, ...), float32.
         labels: Labels (n,) or None.
     """
@@ -46,13 +72,17 @@ def simultaneous_step(model, reals, labels):
     real_outputs, from_reals = value_and_pullback(lambda x: model.score(x, labels), reals, discriminator)
     fake_outputs, from_fakes = value_and_pullback(lambda x: model.score(x, labels), fakes, discriminator)
 
-    def losses(real, fake):
-        return model.play(real, fake, reals, fakes, latents)
+    def critic(real, fake):
+        return model.critic_terms(real, fake, reals, fakes, latents)
 
     both = ops.stack([ops.stop_gradient(real_outputs), ops.stop_gradient(fake_outputs)])
-    d_loss, g_loss, observed = losses(both[0], both[1])
-    to_reals, to_fakes = _halves(input_gradients(lambda outputs: losses(outputs[0], outputs[1])[0], both))
-    _, for_generator = _halves(input_gradients(lambda outputs: losses(both[0], outputs[1])[1], both))
+    d_loss, observed = critic(both[0], both[1])
+    g_loss, more = model.generator_terms(both[0], both[1], latents)
+    observed = {**observed, **more}
+    to_reals, to_fakes = _halves(input_gradients(lambda outputs: critic(outputs[0], outputs[1])[0], both))
+    _, for_generator = _halves(
+        input_gradients(lambda outputs: model.generator_terms(both[0], outputs[1], latents)[0], both)
+    )
 
     share = 1.0 / backend.replicas()  # optimizers add up the gradients of all replicas
     d_scale, g_scale = (ops.cast(o.scale_loss(ops.ones(())), "float32") for o in (d_optimizer, g_optimizer))
@@ -81,7 +111,7 @@ def simultaneous_step(model, reals, labels):
         loss, extras = model.penalized(ops.zeros(()), reals, fakes, labels)
         return loss + _regularization(discriminator), extras
 
-    if model.penalties or any(variable.regularizer is not None for variable in discriminator):
+    if "penalty" in model.all_logs() or any(variable.regularizer is not None for variable in discriminator):
         loss, extras, more = value_and_gradients(penalty, discriminator, d_optimizer.scale_loss)
         gradients = [a + b for a, b in zip(gradients, more, strict=True)]
         d_loss, observed = d_loss + loss, {**observed, **extras}

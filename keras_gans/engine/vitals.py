@@ -44,12 +44,9 @@ class Vitals:
         model = self.model
         images, labels = model.batch((images,) if labels is None else (images, labels))
         found = {}
-        if hasattr(model, "judge"):
-            found["fakes"] = model.fake(latents, labels, training=False)
-            found["real_scores"] = model.judge(model.score(images, labels, training=False))
-            found["fake_scores"] = model.judge(model.score(found["fakes"], labels, training=False))
-        else:
-            found["fakes"] = model.mapped(latents, False)
+        found["fakes"] = fakes = model.fake(latents, labels, training=False)
+        scores = {"real_scores": model.realness(images, labels), "fake_scores": model.realness(fakes, labels)}
+        found |= {name: values for name, values in scores.items() if values is not None}
         for player in model.players:
             variables = getattr(model, player).trainable_variables
 

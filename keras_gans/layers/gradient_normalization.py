@@ -18,7 +18,8 @@ from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine import input_gradients
-from keras_gans.engine.model import couples_samples
+from keras_gans.engine.private_keras import layers_of
+from keras_gans.engine.simultaneous import couples_samples
 
 FORMS = ("gn", "gran")
 
@@ -62,7 +63,7 @@ class GradientNormalized(keras.Model):
         self.critic = critic
         self.form = checks.one_of("form", form, FORMS)
         self.epsilon = checks.number("epsilon", epsilon, above=0)
-        for layer in reversed(list(critic._flatten_layers())):  # the innermost first
+        for layer in reversed(layers_of(critic)):  # the innermost first
             if couples_samples(layer):
                 raise ValueError(
                     "`critic` must treat samples independently, or the gradient is not that of one sample. The layer "

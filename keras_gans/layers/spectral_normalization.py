@@ -18,7 +18,8 @@ import keras
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import kernels, tap
+from keras_gans.engine import tap
+from keras_gans.engine.private_keras import full_precision_variables
 
 TINY = 1e-12  # added to norms, as in the paper's code
 
@@ -109,7 +110,7 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def call(self, inputs, training=None):
         """Returns the wrapped layer's outputs, computed with kernel / sigma."""
-        with kernels.full_precision_variables():
+        with full_precision_variables():
             kernel = ops.cast(ops.convert_to_tensor(self._kernel()), "float32")
             u = ops.convert_to_tensor(self.u)
             learn = training and self.trainable
@@ -132,7 +133,7 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def normalized_kernel(self):
         """Returns kernel / sigma as inference uses it, a float32 tensor of the kernel's shape."""
-        with kernels.full_precision_variables():
+        with full_precision_variables():
             kernel = ops.cast(ops.convert_to_tensor(self._kernel()), "float32")
             sigma, _ = spectral_norm(self._matrix(kernel), ops.convert_to_tensor(self.u), 0)
             return kernel / ops.where(sigma > TINY, sigma, ops.ones_like(sigma))

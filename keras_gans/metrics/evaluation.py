@@ -1,8 +1,8 @@
 """The whole evaluation of a model against images, as one record from which it can be repeated."""
 
 import hashlib
-import importlib
 import platform
+import sys
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from keras_gans.metrics.latents import latent_correlation
 from keras_gans.metrics.manifold import prdc
 from keras_gans.metrics.networks import feature_network, weights_digest
 from keras_gans.metrics.reconstruction import WINDOW, reconstruction_scores
+from keras_gans.version import __version__
 
 CHUNK = 1024  # images held at once
 
@@ -99,9 +100,9 @@ def evaluate(model, images, features="auto", labels=None, samples=None, seed=0, 
         "model": {"class": type(model).__name__, "sha256": weights_digest(getattr(model, model.networks[0]))},
         "precision": model.dtype_policy.name,
         "versions": {
-            "keras_gans": importlib.import_module("keras_gans").__version__,
+            "keras_gans": __version__,
             "keras": keras.__version__,
-            backend: importlib.import_module(backend).__version__,
+            backend: sys.modules[backend].__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
         },

@@ -15,4 +15,9 @@ def get(network):
     return NETWORKS[checks.one_of("network", network, NETWORKS)]
 
 
-__all__ = ["NETWORKS", "dcgan", "get", "mlp", "r3", "resnet", "self_mod"]
+def having(builder):
+    """Returns the names of the networks that have a builder: `"generator"`, `"discriminator"` or `"autoencoder"`."""
+    return [name for name, module in NETWORKS.items() if hasattr(module, builder)]
+
+
+__all__ = ["NETWORKS", "dcgan", "get", "having", "mlp", "r3", "resnet", "self_mod"]

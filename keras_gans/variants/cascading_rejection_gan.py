@@ -19,7 +19,8 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import AdversarialModel, descend, mean
+from keras_gans.engine import AdversarialModel, descend, mean, two_players
+from keras_gans.games import sgan
 
 BASES = ("hinge", "non_saturating", "least_squares")
 
@@ -55,7 +56,7 @@ class CascadingRejectionGAN(AdversarialModel):
         self.levels = checks.positive_integer("levels", levels)
         self.base = checks.one_of("base", base, BASES)
         self.level_weights = self._normalized(level_weights)
-        super().__init__(generator, discriminator, latent_dim, units=self.levels, **kwargs)
+        super().__init__(generator, discriminator, latent_dim, **kwargs)
 
     def _normalized(self, weights):
         if weights is None:
@@ -68,9 +69,8 @@ class CascadingRejectionGAN(AdversarialModel):
             )
         return (weights / weights.sum()).tolist()
 
-    @classmethod
-    def discriminator_units(cls, latent_dim, levels=4, **knobs):
-        return levels
+    def _units(self):
+        return self.levels
 
     def all_logs(self):
         names = [f"level_{i + 1}" for i in range(self.levels)]
@@ -83,24 +83,12 @@ class CascadingRejectionGAN(AdversarialModel):
     def level_losses(self, real_scores, fake_scores):
         """Returns the discriminator's base loss of each level, a list of N scalars, from scores (n, N)."""
         checks.same_shape(real_scores=real_scores, fake_scores=fake_scores)
-        losses = []
-        for i in range(self.levels):
-            real, fake = real_scores[:, i], fake_scores[:, i]
-            if self.base == "hinge":
-                losses.append(mean(ops.relu(1.0 - real)) + mean(ops.relu(1.0 + fake)))
-            elif self.base == "least_squares":
-                losses.append(mean(ops.square(real - 1.0)) + mean(ops.square(fake)))
-            else:
-                losses.append(mean(ops.softplus(-real)) + mean(ops.softplus(fake)))
-        return losses
+        levels = range(self.levels)
+        return [sgan.discriminator_loss(real_scores[:, i], fake_scores[:, i], self.base) for i in levels]
 
     def generator_level_losses(self, fake_scores):
         """Returns the generator's base loss of each level, a list of N scalars, from scores (n, N)."""
-        if self.base == "hinge":
-            return [-mean(fake_scores[:, i]) for i in range(self.levels)]
-        if self.base == "least_squares":
-            return [mean(ops.square(fake_scores[:, i] - 1.0)) for i in range(self.levels)]
-        return [mean(ops.softplus(-fake_scores[:, i])) for i in range(self.levels)]
+        return [sgan.generator_loss(fake_scores[:, i], self.base) for i in range(self.levels)]
 
     def weighted(self, losses):
         """Returns the weighted sum over levels."""
@@ -127,39 +115,30 @@ class CascadingRejectionGAN(AdversarialModel):
         losses = self.generator_level_losses(fake_scores)
         return {f"level_{i + 1}_generator": loss for i, loss in enumerate(losses)}
 
+    def critic_terms(self, real_scores, fake_scores, reals, fakes, latents):
+        return self.discriminator_loss(real_scores, fake_scores), self.observe(real_scores, fake_scores)
+
+    def generator_terms(self, real_scores, fake_scores, latents):
+        return self.generator_loss(fake_scores), self.observe_generator(fake_scores)
+
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
-            fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
-
-            def critic_objective(reals=reals, labels=labels, fakes=fakes):
-                real_scores, fake_scores = self.score(reals, labels), self.score(fakes, labels)
-                loss = self.discriminator_loss(real_scores, fake_scores)
-                loss, extras = self.penalized(loss, reals, fakes, labels)
-                return loss, {**self.observe(real_scores, fake_scores), **extras}
-
-            d_loss, observed = descend(critic_objective, self, "discriminator")
+            latents = self.sample_latents(ops.shape(reals)[0])
+            fakes = ops.stop_gradient(self.fake(latents, labels))
+            d_loss, observed = descend(self.critic_objective, self, "discriminator", reals, fakes, latents, labels)
 
         latents = self.sample_latents(ops.shape(reals)[0])
-
-        def generator_objective():
-            fake_scores = self.score(self.fake(latents, labels), labels)
-            return self.generator_loss(fake_scores), self.observe_generator(fake_scores)
-
-        g_loss, levels = descend(generator_objective, self, "generator")
-        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed, **levels)
-
-    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
-        observed = {**self.observe(real_outputs, fake_outputs), **self.observe_generator(fake_outputs)}
-        return self.discriminator_loss(real_outputs, fake_outputs), self.generator_loss(fake_outputs), observed
+        g_loss, more = descend(self.generator_objective, self, "generator", reals, latents, labels)
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed, **more)
 
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.9) for player in self.players}
 
     @classmethod
-    def network_options(cls, levels=4, **knobs):
-        """Returns the options of the networks: spectral normalisation, and a head of `levels` levels."""
+    def blueprint(cls, latent_dim, levels=4, **knobs):
+        """Spectral normalisation, and a head of `levels` levels."""
         del knobs
-        return {"generator": {}, "discriminator": {"normalization": "spectral", "head": "cascading_rejection"}}
+        return two_players(latent_dim, units=levels, normalization="spectral", head="cascading_rejection")
 
     def get_config(self):
         knobs = {"levels": self.levels, "base": self.base, "level_weights": self.level_weights}

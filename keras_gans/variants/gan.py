@@ -21,9 +21,8 @@ import keras
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import AdversarialModel, descend, mean
-
-LOSSES = ("non_saturating", "saturating", "least_squares", "hinge")
+from keras_gans.engine import AdversarialModel, descend, mean, two_players
+from keras_gans.games import sgan
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -61,11 +60,11 @@ class GAN(AdversarialModel):
         discriminator,
         latent_dim,
         loss="non_saturating",
-        targets=(0.0, 1.0, 1.0),
+        targets=sgan.TARGETS,
         label_smoothing=0.0,
         **kwargs,
     ):
-        self.loss_name = checks.one_of("loss", loss, LOSSES)
+        self.loss_name = checks.one_of("loss", loss, sgan.LOSSES)
         if len(tuple(targets)) != 3:
             raise ValueError(
                 f"`targets` must be three numbers (fake, real, generator). {checks.received(targets=targets)}"
@@ -81,47 +80,28 @@ class GAN(AdversarialModel):
 
     def discriminator_loss(self, real_logits, fake_logits):
         """Returns the scalar loss of the discriminator, the mean over the batch of logits (n, 1)."""
-        if self.loss_name == "least_squares":
-            fake_target, real_target, _ = self.targets
-            real_target = (1.0 - self.label_smoothing) * real_target + self.label_smoothing * fake_target
-            return mean(ops.square(real_logits - real_target)) + mean(ops.square(fake_logits - fake_target))
-        if self.loss_name == "hinge":
-            return mean(ops.relu(1.0 - real_logits)) + mean(ops.relu(1.0 + fake_logits))
-        on_reals = mean(ops.softplus(-real_logits))
-        if self.label_smoothing:
-            on_fake_label = mean(ops.softplus(real_logits))
-            on_reals = (1.0 - self.label_smoothing) * on_reals + self.label_smoothing * on_fake_label
-        return on_reals + mean(ops.softplus(fake_logits))
+        return sgan.discriminator_loss(real_logits, fake_logits, self.loss_name, self.targets, self.label_smoothing)
 
     def generator_loss(self, fake_logits):
         """Returns the scalar loss of the generator."""
-        if self.loss_name == "least_squares":
-            return mean(ops.square(fake_logits - self.targets[2]))
-        if self.loss_name == "hinge":
-            return -mean(fake_logits)
-        if self.loss_name == "saturating":
-            return -mean(ops.softplus(fake_logits))
-        return mean(ops.softplus(-fake_logits))
+        return sgan.generator_loss(fake_logits, self.loss_name, self.targets)
+
+    def critic_terms(self, real_logits, fake_logits, reals, fakes, latents):
+        scores = {"real_score": mean(real_logits), "fake_score": mean(fake_logits)}
+        return self.discriminator_loss(real_logits, fake_logits), scores
+
+    def generator_terms(self, real_logits, fake_logits, latents):
+        return self.generator_loss(fake_logits), {}
 
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
-            fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
-
-            def critic_objective(reals=reals, labels=labels, fakes=fakes):
-                real_logits, fake_logits = self.score(reals, labels), self.score(fakes, labels)
-                loss = self.discriminator_loss(real_logits, fake_logits)
-                loss, extras = self.penalized(loss, reals, fakes, labels)
-                return loss, {"real_score": mean(real_logits), "fake_score": mean(fake_logits), **extras}
-
-            d_loss, scores = descend(critic_objective, self, "discriminator")
+            latents = self.sample_latents(ops.shape(reals)[0])
+            fakes = ops.stop_gradient(self.fake(latents, labels))
+            d_loss, observed = descend(self.critic_objective, self, "discriminator", reals, fakes, latents, labels)
 
         latents = self.sample_latents(ops.shape(reals)[0])
-        g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
-        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **scores)
-
-    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
-        observed = {"real_score": mean(real_outputs), "fake_score": mean(fake_outputs)}
-        return self.discriminator_loss(real_outputs, fake_outputs), self.generator_loss(fake_outputs), observed
+        g_loss, more = descend(self.generator_objective, self, "generator", reals, latents, labels)
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed, **more)
 
     def gradient_ratio(self):
         return {"saturating": "constant", "non_saturating": "per_sample"}.get(self.loss_name)
@@ -131,10 +111,10 @@ class GAN(AdversarialModel):
         return {player: keras.optimizers.Adam(2e-4, beta_1=beta_1, beta_2=beta_2) for player in self.players}
 
     @classmethod
-    def network_options(cls, loss="non_saturating", **knobs):
-        """Returns the options of the networks: spectral normalisation for hinge, no batch norm with penalties."""
-        normalization = "spectral" if loss == "hinge" else None if knobs.get("penalties") else "batch"
-        return {"generator": {}, "discriminator": {"normalization": normalization}}
+    def blueprint(cls, latent_dim, loss="non_saturating", penalties=(), **knobs):
+        """Spectral normalisation for hinge, no batch norm with penalties."""
+        normalization = "spectral" if loss == "hinge" else None if penalties else "batch"
+        return two_players(latent_dim, normalization=normalization)
 
     def get_config(self):
         knobs = {"loss": self.loss_name, "targets": self.targets, "label_smoothing": self.label_smoothing}

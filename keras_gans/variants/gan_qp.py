@@ -18,9 +18,8 @@ import keras
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import AdversarialModel, descend, mean
-
-DISTANCES = ("l1", "l2", "mse")
+from keras_gans.engine import AdversarialModel, descend, mean, two_players
+from keras_gans.games import quadratic_potential
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -50,26 +49,18 @@ class GANQP(AdversarialModel):
     logs = ("discriminator_loss", "generator_loss", "score_difference", "normalized_difference")
 
     def __init__(self, generator, discriminator, latent_dim, distance="l1", lam=10.0, critic_steps=2, **kwargs):
-        self.distance = checks.one_of("distance", distance, DISTANCES)
+        self.distance = checks.one_of("distance", distance, quadratic_potential.DISTANCES)
         self.lam = checks.number("lam", lam, above=0)
         super().__init__(generator, discriminator, latent_dim, critic_steps=critic_steps, **kwargs)
 
     def distances(self, reals, fakes):
         """Returns the distance (n,) of each pair per pixel, at least 1e-6, without a gradient."""
-        axes = tuple(range(1, len(fakes.shape)))
-        gaps = ops.stop_gradient(reals - fakes)
-        if self.distance == "l1":
-            distances = ops.mean(ops.abs(gaps), axis=axes)
-        else:
-            distances = ops.mean(ops.square(gaps), axis=axes)
-            distances = ops.sqrt(distances) if self.distance == "l2" else distances
-        return ops.maximum(distances, 1e-6)
+        return quadratic_potential.pixel_distances(reals, fakes, self.distance)
 
     def discriminator_loss(self, real_scores, fake_scores, distances):
         """Returns the scalar loss of the critic from scores (n, 1) and distances (n,)."""
         checks.same_shape(real_scores=real_scores, fake_scores=fake_scores)
-        difference = (real_scores - fake_scores)[:, 0]
-        return mean(-difference + ops.square(difference) / (2.0 * self.lam * distances))
+        return quadratic_potential.critic_loss((real_scores - fake_scores)[:, 0], distances, self.lam)
 
     def generator_loss(self, fake_scores):
         """Returns the scalar loss of the generator, -E T(G(z)): it differs from E D by a constant."""
@@ -81,36 +72,32 @@ class GANQP(AdversarialModel):
         normalized = difference / (self.lam * distances)
         return {"score_difference": mean(difference), "normalized_difference": mean(normalized)}
 
+    def critic_terms(self, real_scores, fake_scores, reals, fakes, latents):
+        distances = self.distances(reals, fakes)
+        loss = self.discriminator_loss(real_scores, fake_scores, distances)
+        return loss, self.observe(real_scores, fake_scores, distances)
+
+    def generator_terms(self, real_scores, fake_scores, latents):
+        return self.generator_loss(fake_scores), {}
+
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
-            fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
-
-            def critic_objective(reals=reals, labels=labels, fakes=fakes):
-                real_scores, fake_scores = self.score(reals, labels), self.score(fakes, labels)
-                distances = self.distances(reals, fakes)
-                loss = self.discriminator_loss(real_scores, fake_scores, distances)
-                loss, extras = self.penalized(loss, reals, fakes, labels)
-                return loss, {**self.observe(real_scores, fake_scores, distances), **extras}
-
-            d_loss, observed = descend(critic_objective, self, "discriminator")
+            latents = self.sample_latents(ops.shape(reals)[0])
+            fakes = ops.stop_gradient(self.fake(latents, labels))
+            d_loss, observed = descend(self.critic_objective, self, "discriminator", reals, fakes, latents, labels)
 
         latents = self.sample_latents(ops.shape(reals)[0])
-        g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
-        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
-
-    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
-        distances = self.distances(reals, fakes)
-        d_loss = self.discriminator_loss(real_outputs, fake_outputs, distances)
-        return d_loss, self.generator_loss(fake_outputs), self.observe(real_outputs, fake_outputs, distances)
+        g_loss, more = descend(self.generator_objective, self, "generator", reals, latents, labels)
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed, **more)
 
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999) for player in self.players}
 
     @classmethod
-    def network_options(cls, **knobs):
-        """Returns the options of the networks: batch norm as published, none with penalties."""
-        normalization = None if knobs.get("penalties") else "batch"
-        return {"generator": {}, "discriminator": {"normalization": normalization, "use_output_bias": False}}
+    def blueprint(cls, latent_dim, penalties=(), **knobs):
+        """Batch norm as published, none with penalties; no last bias, whose gradient is 0."""
+        del knobs
+        return two_players(latent_dim, normalization=None if penalties else "batch", use_output_bias=False)
 
     def get_config(self):
         return {**super().get_config(), "distance": self.distance, "lam": self.lam}

@@ -23,13 +23,13 @@ squared distance, which is the coefficient 0.25 of the published code; 4. no bat
 """
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import AdversarialModel, descend, mean, tap
+from keras_gans.engine import AdversarialModel, Encoder, descend, mean, tap, two_players
+from keras_gans.games import quadratic_potential, sgan
 
-BASES = ("gan_qp", "non_saturating", "saturating", "least_squares", "hinge")
+BASES = ("gan_qp", *sgan.LOSSES)
 EPSILON = 1e-8  # on squared norms; centred vectors of a working model have norms of order 1
 
 
@@ -48,7 +48,7 @@ def standardize(values):
 
 
 @keras.saving.register_keras_serializable("keras_gans")
-class OGAN(AdversarialModel):
+class OGAN(Encoder, AdversarialModel):
     """A GAN with an encoder at no extra network: `generate`, `encode`, `reconstruct`, `interpolate`.
 
     Args:
@@ -84,11 +84,10 @@ class OGAN(AdversarialModel):
         self.base = checks.one_of("base", base, BASES)
         self.correlation_weight = checks.number("correlation_weight", correlation_weight, minimum=0)
         self.lam = checks.number("lam", lam, above=0)
-        super().__init__(generator, discriminator, latent_dim, units=latent_dim, **kwargs)
+        super().__init__(generator, discriminator, latent_dim, **kwargs)
 
-    @classmethod
-    def discriminator_units(cls, latent_dim, **knobs):
-        return latent_dim
+    def _units(self):
+        return self.latent_dim
 
     def judge(self, outputs):
         return ops.mean(outputs, axis=-1)
@@ -105,34 +104,21 @@ class OGAN(AdversarialModel):
         checks.same_shape(real_encodings=real_encodings, fake_encodings=fake_encodings, latents=latents)
         real, fake = ops.mean(real_encodings, axis=-1), ops.mean(fake_encodings, axis=-1)  # (n,)
         if self.base == "gan_qp":
-            difference = real - fake
-            game = mean(-difference + ops.square(difference) / (2.0 * self.lam * distances))
-        elif self.base == "least_squares":
-            game = mean(ops.square(real - 1.0)) + mean(ops.square(fake))
-        elif self.base == "hinge":
-            game = mean(ops.relu(1.0 - real)) + mean(ops.relu(1.0 + fake))
+            game = quadratic_potential.critic_loss(real - fake, distances, self.lam)
         else:
-            game = mean(ops.softplus(-real)) + mean(ops.softplus(fake))
+            game = sgan.discriminator_loss(real, fake, self.base)
         return game - self.correlation_weight * mean(correlation(latents, fake_encodings))
 
     def generator_loss(self, fake_encodings, latents):
         """Returns the scalar loss of the generator; arguments as in `discriminator_loss`."""
         checks.same_shape(fake_encodings=fake_encodings, latents=latents)
         fake = ops.mean(fake_encodings, axis=-1)
-        if self.base == "least_squares":
-            game = mean(ops.square(fake - 1.0))
-        elif self.base == "non_saturating":
-            game = mean(ops.softplus(-fake))
-        elif self.base == "saturating":
-            game = -mean(ops.softplus(fake))
-        else:
-            game = -mean(fake)
+        game = -mean(fake) if self.base == "gan_qp" else sgan.generator_loss(fake, self.base)
         return game - self.correlation_weight * mean(correlation(latents, fake_encodings))
 
     def distances(self, reals, fakes):
         """Returns the mean squared pixel distance (n,) of each pair, at least 1e-6, without a gradient."""
-        axes = tuple(range(1, len(fakes.shape)))
-        return ops.stop_gradient(ops.maximum(ops.mean(ops.square(reals - fakes), axis=axes), 1e-6))
+        return quadratic_potential.pixel_distances(reals, fakes, "mse")
 
     def observe(self, real_encodings, fake_encodings, latents):
         """Returns what is logged beside the losses: score difference, latent correlation, std of the encodings."""
@@ -146,112 +132,39 @@ class OGAN(AdversarialModel):
             "encoding_std": mean(ops.std(fake_encodings, axis=-1)),
         }
 
+    def critic_terms(self, real_encodings, fake_encodings, reals, fakes, latents):
+        distances = self.distances(reals, fakes)
+        loss = self.discriminator_loss(real_encodings, fake_encodings, latents, distances)
+        return loss, self.observe(real_encodings, fake_encodings, latents)
+
+    def generator_terms(self, real_encodings, fake_encodings, latents):
+        return self.generator_loss(fake_encodings, latents), {}
+
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
             latents = self.sample_latents(ops.shape(reals)[0])
             fakes = ops.stop_gradient(self.fake(latents, labels))
-
-            def critic_objective(reals=reals, labels=labels, latents=latents, fakes=fakes):
-                real_encodings, fake_encodings = self.score(reals, labels), self.score(fakes, labels)
-                distances = self.distances(reals, fakes)
-                loss = self.discriminator_loss(real_encodings, fake_encodings, latents, distances)
-                loss, extras = self.penalized(loss, reals, fakes, labels)
-                return loss, {**self.observe(real_encodings, fake_encodings, latents), **extras}
-
-            d_loss, observed = descend(critic_objective, self, "discriminator")
+            d_loss, observed = descend(self.critic_objective, self, "discriminator", reals, fakes, latents, labels)
 
         latents = self.sample_latents(ops.shape(reals)[0])
+        g_loss, more = descend(self.generator_objective, self, "generator", reals, latents, labels)
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed, **more)
 
-        def generator_objective():
-            return self.generator_loss(self.score(self.fake(latents, labels), labels), latents)
+    def encodings(self, images, labels=None):
+        """Returns N(E(x)): each row has mean 0 and standard deviation 1."""
+        return standardize(self.score(images, labels, training=False))
 
-        g_loss = descend(generator_objective, self, "generator")
-        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
-
-    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
-        distances = self.distances(reals, fakes)
-        d_loss = self.discriminator_loss(real_outputs, fake_outputs, latents, distances)
-        observed = self.observe(real_outputs, fake_outputs, latents)
-        return d_loss, self.generator_loss(fake_outputs, latents), observed
-
-    def encode(self, images, labels=None):
-        """Returns the encodings N(E(x)) of images.
-
-        Args:
-            images: uint8 or float images (n, h, w, c), as for `fit`.
-            labels: Integer labels (n,) of a conditional model.
-
-        Returns:
-            float32 array (n, latent_dim); each row has mean 0 and standard deviation 1.
-        """
-        images, labels = self.images_for_encoding(images, labels)
-
-        def standardized_scores(images, labels):
-            images, _ = self.batch((images, labels) if labels is not None else (images,))
-            return standardize(self.score(images, labels, training=False))
-
-        return self.compiled_call(f"encode_{images.dtype}", standardized_scores, images, labels)
-
-    def images_for_encoding(self, images, labels):
-        """Checks images and labels and returns them as NumPy arrays."""
-        arrays = self._arrays(images, labels)
-        if arrays is None:
-            raise TypeError(
-                f"`images` must be an array (n, height, width, channels). Received: {type(images).__name__}."
-            )
-        return arrays if len(arrays) == 2 else (arrays[0], None)
-
-    def reconstruct(self, images, labels=None, truncation=1.0):
-        """Returns G(truncation * N(E(x))) as uint8 images: the same content, not the same pixels.
-
-        Args:
-            images: uint8 or float images (n, h, w, c).
-            labels: Integer labels (n,) of a conditional model.
-            truncation: Scale of the encodings, above 0: 1 in the paper, 0.9 in the published sampling code.
-        """
-        truncation = checks.number("truncation", truncation, above=0)
-        encodings = self.encode(images, labels)
-        return self.decode(truncation * encodings, self.labels_for(len(encodings), labels))
-
-    def interpolate(self, a, b, steps=8, labels=None, renormalize=False):
-        """Returns the images on the straight lines between the encodings of `a` and of `b`.
-
-        Args:
-            a, b: Images (n, h, w, c), or one image (h, w, c) each.
-            steps: Images per line, both ends included; at least 2.
-            labels: Integer labels (n,) of a conditional model, used for both ends.
-            renormalize: Whether every point is standardised again. The midpoint of two encodings has standard
-                deviation sqrt((1 + rho) / 2) < 1, off the shell on which the generator was trained. Default
-                False, as in the paper.
-
-        Returns:
-            uint8 array (n, steps, h, w, c), or (steps, h, w, c) for single images.
-        """
-        steps = checks.positive_integer("steps", steps, minimum=2)
-        a, b = np.asarray(a), np.asarray(b)
-        if a.shape != b.shape:
-            raise ValueError(f"`a` and `b` must have the same shape. Received: a.shape={a.shape}, b.shape={b.shape}.")
-        single = a.ndim == len(self.image_shape)
-        if single:
-            a, b = a[None], b[None]
-        start, end = self.encode(a, labels)[:, None], self.encode(b, labels)[:, None]  # (n, 1, d)
-        weights = np.linspace(0.0, 1.0, steps, dtype="float32")[None, :, None]
-        points = (1.0 - weights) * start + weights * end  # (n, steps, d)
-        if renormalize:
-            points = ops.convert_to_numpy(standardize(ops.convert_to_tensor(points)))
-        labels = None if labels is None else np.repeat(np.asarray(labels), steps)
-        images = self.decode(points.reshape(-1, self.latent_dim), labels)
-        images = images.reshape(len(points), steps, *images.shape[1:])
-        return images[0] if single else images
+    def renormalized(self, encodings):
+        return standardize(encodings)
 
     def default_optimizers(self):
         return {player: keras.optimizers.RMSprop(1e-4, rho=0.99) for player in self.players}
 
     @classmethod
-    def network_options(cls, **knobs):
-        """Returns the options of the networks: no batch norm in the discriminator, which is also the encoder."""
+    def blueprint(cls, latent_dim, **knobs):
+        """No batch norm in the discriminator, which is also the encoder."""
         del knobs
-        return {"generator": {}, "discriminator": {"normalization": None}}
+        return two_players(latent_dim, units=latent_dim, normalization=None)
 
     def get_config(self):
         knobs = {"base": self.base, "correlation_weight": self.correlation_weight, "lam": self.lam}

@@ -19,8 +19,8 @@ import keras
 from keras import ops
 
 from keras_gans import checks, schedules
-from keras_gans.engine import AdversarialModel, descend, mean
-from keras_gans.penalties import R1, R2
+from keras_gans.engine import AdversarialModel, descend, input_gradients, mean, two_players
+from keras_gans.penalties import squared_norms
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -53,19 +53,19 @@ class R3GAN(AdversarialModel):
         ...                           gamma=CosineBurnIn(0.1, 0.01, 5000))
         >>> def adam():
         ...     return ScheduledAdam(2e-4, beta_1=0.0, beta_2=CosineBurnIn(0.9, 0.99, 5000), epsilon=1e-8)
-        >>> model.compile(adam(), adam())
+        >>> model.compile(generator_optimizer=adam(), discriminator_optimizer=adam())
         >>> average = keras_gans.callbacks.WeightMovingAverage(half_life=CosineBurnIn(0, 8000, 5000))
 
     Reference: Huang et al., 2025, arXiv:2501.05441. Default optimisers: Adam, learning rate 2e-4, betas (0, 0.99).
     """
 
     logs = ("discriminator_loss", "generator_loss", "score_difference")
+    relativistic = True
 
     def __init__(self, generator, discriminator, latent_dim, gamma=1.0, saturating=False, **kwargs):
         self.gamma = schedules.number_or_schedule("gamma", gamma, minimum=0)
         self.saturating = bool(saturating)
-        own = (R1(self.gamma), R2(self.gamma))
-        super().__init__(generator, discriminator, latent_dim, own_penalties=own, **kwargs)
+        super().__init__(generator, discriminator, latent_dim, **kwargs)
 
     def discriminator_loss(self, real_logits, fake_logits):
         """Returns the scalar loss of the discriminator without the penalties."""
@@ -78,30 +78,27 @@ class R3GAN(AdversarialModel):
             return -self.discriminator_loss(real_logits, fake_logits)
         return self.discriminator_loss(fake_logits, real_logits)
 
+    def critic_terms(self, real_logits, fake_logits, reals, fakes, latents):
+        return self.discriminator_loss(real_logits, fake_logits), {"score_difference": mean(real_logits - fake_logits)}
+
+    def generator_terms(self, real_logits, fake_logits, latents):
+        return self.generator_loss(real_logits, fake_logits), {}
+
+    def penalty(self, score, reals, fakes, weights, step):
+        """Returns gamma/2 (R1 + R2) at the discriminator's `step`."""
+        r1 = mean(squared_norms(input_gradients(score, reals)))
+        r2 = mean(squared_norms(input_gradients(score, fakes)))
+        return schedules.at(self.gamma, step) / 2.0 * (r1 + r2)
+
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
-            fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
-
-            def critic_objective(reals=reals, labels=labels, fakes=fakes):
-                real_logits, fake_logits = self.score(reals, labels), self.score(fakes, labels)
-                loss = self.discriminator_loss(real_logits, fake_logits)
-                loss, penalty = self.penalized(loss, reals, fakes, labels)
-                return loss, {"score_difference": mean(real_logits - fake_logits), **penalty}
-
-            d_loss, observed = descend(critic_objective, self, "discriminator")
+            latents = self.sample_latents(ops.shape(reals)[0])
+            fakes = ops.stop_gradient(self.fake(latents, labels))
+            d_loss, observed = descend(self.critic_objective, self, "discriminator", reals, fakes, latents, labels)
 
         latents = self.sample_latents(ops.shape(reals)[0])
-
-        def generator_objective():
-            real_logits = ops.stop_gradient(self.score(reals, labels))
-            return self.generator_loss(real_logits, self.score(self.fake(latents, labels), labels))
-
-        g_loss = descend(generator_objective, self, "generator")
-        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
-
-    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
-        losses = self.discriminator_loss(real_outputs, fake_outputs), self.generator_loss(real_outputs, fake_outputs)
-        return *losses, {"score_difference": mean(real_outputs - fake_outputs)}
+        g_loss, more = descend(self.generator_objective, self, "generator", reals, latents, labels)
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed, **more)
 
     def gradient_ratio(self):
         return "constant" if self.saturating else "per_sample"
@@ -110,10 +107,10 @@ class R3GAN(AdversarialModel):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.99, epsilon=1e-8) for player in self.players}
 
     @classmethod
-    def network_options(cls, **knobs):
-        """Returns the options of the networks: no normalisation in the discriminator, and no last bias."""
+    def blueprint(cls, latent_dim, **knobs):
+        """No normalisation in the discriminator, and no last bias."""
         del knobs
-        return {"generator": {}, "discriminator": {"normalization": None, "use_output_bias": False}}
+        return two_players(latent_dim, normalization=None, use_output_bias=False)
 
     def get_config(self):
         return {**super().get_config(), "gamma": schedules.config_of(self.gamma), "saturating": self.saturating}

@@ -24,7 +24,7 @@ import keras
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import AdversarialModel, descend, mean
+from keras_gans.engine import AdversarialModel, descend, mean, two_players
 
 FORMS = ("pairwise", "averaged", "averaged_least_squares", "averaged_hinge")
 
@@ -56,6 +56,7 @@ class RSGAN(AdversarialModel):
     """
 
     logs = ("discriminator_loss", "generator_loss", "score_difference")
+    relativistic = True
 
     def __init__(self, generator, discriminator, latent_dim, form="pairwise", **kwargs):
         self.form = checks.one_of("form", form, FORMS)
@@ -77,30 +78,21 @@ class RSGAN(AdversarialModel):
         """Returns the scalar loss of the generator: the same game, sides exchanged."""
         return self.discriminator_loss(fake_logits, real_logits)
 
+    def critic_terms(self, real_logits, fake_logits, reals, fakes, latents):
+        return self.discriminator_loss(real_logits, fake_logits), {"score_difference": mean(real_logits - fake_logits)}
+
+    def generator_terms(self, real_logits, fake_logits, latents):
+        return self.generator_loss(real_logits, fake_logits), {}
+
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
-            fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
-
-            def critic_objective(reals=reals, labels=labels, fakes=fakes):
-                real_logits, fake_logits = self.score(reals, labels), self.score(fakes, labels)
-                loss = self.discriminator_loss(real_logits, fake_logits)
-                loss, extras = self.penalized(loss, reals, fakes, labels)
-                return loss, {"score_difference": mean(real_logits - fake_logits), **extras}
-
-            d_loss, differences = descend(critic_objective, self, "discriminator")
+            latents = self.sample_latents(ops.shape(reals)[0])
+            fakes = ops.stop_gradient(self.fake(latents, labels))
+            d_loss, observed = descend(self.critic_objective, self, "discriminator", reals, fakes, latents, labels)
 
         latents = self.sample_latents(ops.shape(reals)[0])
-
-        def generator_objective():
-            real_logits = ops.stop_gradient(self.score(reals, labels))
-            return self.generator_loss(real_logits, self.score(self.fake(latents, labels), labels))
-
-        g_loss = descend(generator_objective, self, "generator")
-        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **differences)
-
-    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
-        losses = self.discriminator_loss(real_outputs, fake_outputs), self.generator_loss(real_outputs, fake_outputs)
-        return *losses, {"score_difference": mean(real_outputs - fake_outputs)}
+        g_loss, more = descend(self.generator_objective, self, "generator", reals, latents, labels)
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed, **more)
 
     def gradient_ratio(self):
         return "per_sample" if self.form in ("pairwise", "averaged") else None
@@ -109,10 +101,10 @@ class RSGAN(AdversarialModel):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999) for player in self.players}
 
     @classmethod
-    def network_options(cls, **knobs):
-        """Returns the options of the networks: spectral normalisation and no last bias in the discriminator."""
+    def blueprint(cls, latent_dim, **knobs):
+        """Spectral normalisation and no last bias in the discriminator."""
         del knobs
-        return {"generator": {}, "discriminator": {"normalization": "spectral", "use_output_bias": False}}
+        return two_players(latent_dim, normalization="spectral", use_output_bias=False)
 
     def get_config(self):
         return {**super().get_config(), "form": self.form}

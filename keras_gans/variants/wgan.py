@@ -16,7 +16,7 @@ import keras
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import AdversarialModel, descend, mean
+from keras_gans.engine import AdversarialModel, descend, mean, two_players
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -56,41 +56,40 @@ class WGAN(AdversarialModel):
         """Returns the scalar loss of the generator."""
         return -mean(fake_scores)
 
+    def critic_terms(self, real_scores, fake_scores, reals, fakes, latents):
+        loss = self.discriminator_loss(real_scores, fake_scores)
+        return loss, {"wasserstein": -loss}
+
+    def generator_terms(self, real_scores, fake_scores, latents):
+        return self.generator_loss(fake_scores), {}
+
+    def after_discriminator_step(self):
+        """Clips every weight of the critic to [-c, c]."""
+        for variable in self.discriminator.trainable_variables:
+            variable.assign(ops.clip(variable.value, -self.clip, self.clip))
+
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
-            fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
-
-            def critic_objective(reals=reals, labels=labels, fakes=fakes):
-                distance = self.discriminator_loss(self.score(reals, labels), self.score(fakes, labels))
-                loss, extras = self.penalized(distance, reals, fakes, labels)
-                return loss, {"wasserstein": -distance, **extras}
-
-            d_loss, observed = descend(critic_objective, self, "discriminator")
+            latents = self.sample_latents(ops.shape(reals)[0])
+            fakes = ops.stop_gradient(self.fake(latents, labels))
+            d_loss, observed = descend(self.critic_objective, self, "discriminator", reals, fakes, latents, labels)
             self.after_discriminator_step()
 
         latents = self.sample_latents(ops.shape(reals)[0])
-        g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
-        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
-
-    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
-        distance = self.discriminator_loss(real_outputs, fake_outputs)
-        return distance, self.generator_loss(fake_outputs), {"wasserstein": -distance}
+        g_loss, more = descend(self.generator_objective, self, "generator", reals, latents, labels)
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed, **more)
 
     def gradient_ratio(self):
         return "constant"
-
-    def after_discriminator_step(self):
-        for variable in self.discriminator.trainable_variables:
-            variable.assign(ops.clip(variable.value, -self.clip, self.clip))
 
     def default_optimizers(self):
         return {player: keras.optimizers.RMSprop(5e-5) for player in self.players}
 
     @classmethod
-    def network_options(cls, **knobs):
-        """Returns the options of the networks: batch norm but with penalties; no last bias, whose gradient is 0."""
-        normalization = None if knobs.get("penalties") else "batch"
-        return {"generator": {}, "discriminator": {"normalization": normalization, "use_output_bias": False}}
+    def blueprint(cls, latent_dim, penalties=(), **knobs):
+        """Batch norm but with penalties; no last bias, whose gradient is 0."""
+        del knobs
+        return two_players(latent_dim, normalization=None if penalties else "batch", use_output_bias=False)
 
     def get_config(self):
         return {**super().get_config(), "clip": self.clip}

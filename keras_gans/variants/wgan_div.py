@@ -15,32 +15,10 @@ import keras
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import AdversarialModel, descend, input_gradients, mean
-from keras_gans.penalties import Penalty, interpolate, squared_norms
+from keras_gans.engine import AdversarialModel, descend, input_gradients, mean, two_players
+from keras_gans.penalties import interpolate, squared_norms
 
 SAMPLINGS = ("interpolated", "mix", "real", "fake")
-
-
-@keras.saving.register_keras_serializable("keras_gans")
-class DivergencePenalty(Penalty):
-    """k E |grad D|^p at the points of `sampling`; arguments as for `WGANDiv`, call as for `keras_gans.penalties`."""
-
-    def __init__(self, k=2.0, p=6.0, sampling="interpolated"):
-        super().__init__(checks.number("k", k, minimum=0))
-        self.p = checks.number("p", p, above=1)
-        self.sampling = checks.one_of("sampling", sampling, SAMPLINGS)
-
-    def unweighted(self, score, reals, fakes, weights):
-        def powers(points):
-            return mean(ops.power(squared_norms(input_gradients(score, points)) + 1e-12, self.p / 2.0))
-
-        if self.sampling == "mix":
-            return (powers(reals) + powers(fakes)) / 2.0
-        points = {"real": reals, "fake": fakes}.get(self.sampling)
-        return powers(interpolate(reals, fakes, weights) if points is None else points)
-
-    def get_config(self):
-        return {"k": self.weight, "p": self.p, "sampling": self.sampling}
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -71,8 +49,10 @@ class WGANDiv(AdversarialModel):
     logs = ("discriminator_loss", "generator_loss", "wasserstein")
 
     def __init__(self, generator, discriminator, latent_dim, k=2.0, p=6.0, sampling="interpolated", **kwargs):
-        own = DivergencePenalty(k, p, sampling)
-        super().__init__(generator, discriminator, latent_dim, own_penalties=[own], **kwargs)
+        self.k = checks.number("k", k, minimum=0)
+        self.p = checks.number("p", p, above=1)
+        self.sampling = checks.one_of("sampling", sampling, SAMPLINGS)
+        super().__init__(generator, discriminator, latent_dim, **kwargs)
 
     def discriminator_loss(self, real_scores, fake_scores):
         """Returns the scalar loss of the critic without the penalty."""
@@ -82,24 +62,33 @@ class WGANDiv(AdversarialModel):
         """Returns the scalar loss of the generator."""
         return -mean(fake_scores)
 
+    def critic_terms(self, real_scores, fake_scores, reals, fakes, latents):
+        loss = self.discriminator_loss(real_scores, fake_scores)
+        return loss, {"wasserstein": -loss}
+
+    def generator_terms(self, real_scores, fake_scores, latents):
+        return self.generator_loss(fake_scores), {}
+
+    def penalty(self, score, reals, fakes, weights, step):
+        """Returns k E_r |grad D|^p at the points of `sampling`, one e of `weights` (n,) per sample."""
+
+        def powers(points):
+            return mean(ops.power(squared_norms(input_gradients(score, points)) + 1e-12, self.p / 2.0))
+
+        if self.sampling == "mix":
+            return self.k * (powers(reals) + powers(fakes)) / 2.0
+        points = {"real": reals, "fake": fakes}.get(self.sampling)
+        return self.k * powers(interpolate(reals, fakes, weights) if points is None else points)
+
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
-            fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
-
-            def critic_objective(reals=reals, labels=labels, fakes=fakes):
-                distance = self.discriminator_loss(self.score(reals, labels), self.score(fakes, labels))
-                loss, penalty = self.penalized(distance, reals, fakes, labels)
-                return loss, {"wasserstein": -distance, **penalty}
-
-            d_loss, observed = descend(critic_objective, self, "discriminator")
+            latents = self.sample_latents(ops.shape(reals)[0])
+            fakes = ops.stop_gradient(self.fake(latents, labels))
+            d_loss, observed = descend(self.critic_objective, self, "discriminator", reals, fakes, latents, labels)
 
         latents = self.sample_latents(ops.shape(reals)[0])
-        g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
-        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
-
-    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
-        distance = self.discriminator_loss(real_outputs, fake_outputs)
-        return distance, self.generator_loss(fake_outputs), {"wasserstein": -distance}
+        g_loss, more = descend(self.generator_objective, self, "generator", reals, latents, labels)
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed, **more)
 
     def gradient_ratio(self):
         return "constant"
@@ -108,10 +97,10 @@ class WGANDiv(AdversarialModel):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999) for player in self.players}
 
     @classmethod
-    def network_options(cls, **knobs):
-        """Returns the options of the networks: no batch norm (per-sample gradients), no last bias (no gradient)."""
+    def blueprint(cls, latent_dim, **knobs):
+        """No batch norm (per-sample gradients), no last bias (no gradient)."""
         del knobs
-        return {"generator": {}, "discriminator": {"normalization": None, "use_output_bias": False}}
+        return two_players(latent_dim, normalization=None, use_output_bias=False)
 
     def get_config(self):
-        return {**super().get_config(), **self.penalties[0].get_config()}
+        return {**super().get_config(), "k": self.k, "p": self.p, "sampling": self.sampling}

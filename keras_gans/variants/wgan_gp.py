@@ -16,8 +16,8 @@ import keras
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import AdversarialModel, descend, mean
-from keras_gans.penalties import GradientPenalty
+from keras_gans.engine import AdversarialModel, descend, input_gradients, mean, two_players
+from keras_gans.penalties import gradient_norms, interpolate
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -58,8 +58,7 @@ class WGANGP(AdversarialModel):
     ):
         self.penalty_weight = checks.number("penalty_weight", penalty_weight, minimum=0)
         self.one_sided = bool(one_sided)
-        own = GradientPenalty(self.penalty_weight, target=1.0, at="interpolated", one_sided=self.one_sided)
-        super().__init__(generator, discriminator, latent_dim, critic_steps=critic_steps, own_penalties=[own], **kwargs)
+        super().__init__(generator, discriminator, latent_dim, critic_steps=critic_steps, **kwargs)
 
     def discriminator_loss(self, real_scores, fake_scores):
         """Returns the scalar loss of the critic without the penalty."""
@@ -69,24 +68,28 @@ class WGANGP(AdversarialModel):
         """Returns the scalar loss of the generator."""
         return -mean(fake_scores)
 
+    def critic_terms(self, real_scores, fake_scores, reals, fakes, latents):
+        loss = self.discriminator_loss(real_scores, fake_scores)
+        return loss, {"wasserstein": -loss}
+
+    def generator_terms(self, real_scores, fake_scores, latents):
+        return self.generator_loss(fake_scores), {}
+
+    def penalty(self, score, reals, fakes, weights, step):
+        """Returns penalty_weight E (|grad D(x^)| - 1)^2, one e of `weights` (n,) per sample."""
+        points = interpolate(reals, fakes, weights)  # x^ = e x + (1 - e) G(z)
+        excess = gradient_norms(input_gradients(score, points)) - 1.0
+        return self.penalty_weight * mean(ops.square(ops.relu(excess) if self.one_sided else excess))
+
     def train_step(self, data):
         for reals, labels in self.critic_batches(data):
-            fakes = ops.stop_gradient(self.fake(self.sample_latents(ops.shape(reals)[0]), labels))
-
-            def critic_objective(reals=reals, labels=labels, fakes=fakes):
-                distance = self.discriminator_loss(self.score(reals, labels), self.score(fakes, labels))
-                loss, penalty = self.penalized(distance, reals, fakes, labels)
-                return loss, {"wasserstein": -distance, **penalty}
-
-            d_loss, observed = descend(critic_objective, self, "discriminator")
+            latents = self.sample_latents(ops.shape(reals)[0])
+            fakes = ops.stop_gradient(self.fake(latents, labels))
+            d_loss, observed = descend(self.critic_objective, self, "discriminator", reals, fakes, latents, labels)
 
         latents = self.sample_latents(ops.shape(reals)[0])
-        g_loss = descend(lambda: self.generator_loss(self.score(self.fake(latents, labels), labels)), self, "generator")
-        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed)
-
-    def play(self, real_outputs, fake_outputs, reals, fakes, latents):
-        distance = self.discriminator_loss(real_outputs, fake_outputs)
-        return distance, self.generator_loss(fake_outputs), {"wasserstein": -distance}
+        g_loss, more = descend(self.generator_objective, self, "generator", reals, latents, labels)
+        return self.report(discriminator_loss=d_loss, generator_loss=g_loss, **observed, **more)
 
     def gradient_ratio(self):
         return "constant"
@@ -95,10 +98,10 @@ class WGANGP(AdversarialModel):
         return {player: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9) for player in self.players}
 
     @classmethod
-    def network_options(cls, **knobs):
-        """Returns the options of the networks: no batch norm (per-sample gradients), no last bias (no gradient)."""
+    def blueprint(cls, latent_dim, **knobs):
+        """No batch norm (per-sample gradients), no last bias (no gradient)."""
         del knobs
-        return {"generator": {}, "discriminator": {"normalization": None, "use_output_bias": False}}
+        return two_players(latent_dim, normalization=None, use_output_bias=False)
 
     def get_config(self):
         return {**super().get_config(), "penalty_weight": self.penalty_weight, "one_sided": self.one_sided}

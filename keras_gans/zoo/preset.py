@@ -12,7 +12,6 @@ Nothing in a preset is a program: JSON and numbers. What is read is compared fir
 """
 
 import hashlib
-import importlib
 import json
 import os
 import shutil
@@ -24,7 +23,7 @@ import keras
 import numpy as np
 
 from keras_gans import checks, pictures
-from keras_gans.engine import GenerativeModel
+from keras_gans.version import __version__
 
 FORMAT = 1
 CHECKED = ("config.json", "model.weights.h5")
@@ -146,7 +145,7 @@ def _variables(model):
 
 def _versions():
     return {
-        "keras_gans": importlib.import_module("keras_gans").__version__,
+        "keras_gans": __version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
     }
@@ -280,7 +279,7 @@ def _model(path, metadata):
     except Exception as error:  # Keras raises nearly anything for a config that it does not know
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise PresetError(f"The file {path} does not describe a model. Keras says: {lines[0]}") from error
-    if not isinstance(model, GenerativeModel) or type(model).__name__ != metadata["class"]:
+    if not getattr(model, "networks", ()) or type(model).__name__ != metadata["class"]:
         raise PresetError(
             f"The file {path} describes a {type(model).__name__}, not the {metadata['class']} of metadata.json."
         )

@@ -55,7 +55,8 @@ def train(name, knobs, mixture, seed, steps):
     options = {"width": 128, "depth": 3}
     latent_dim = max(2, kg.registry.get(name).minimum_latent_dim)
     model = kg.create(name, (2,), latent_dim=latent_dim, network="mlp", network_options=options, **knobs)
-    model.compile(*[keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.9) for _ in model.players])
+    arguments = map(model.optimizer_argument, model.players)
+    model.compile(**{name: keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.9) for name in arguments})
     average = kg.callbacks.WeightMovingAverage(0.995)
     points = sample(centres, deviation, 50_000, seed)
     model.fit(points, batch_size=128, steps_per_epoch=steps, callbacks=[average], verbose=0)

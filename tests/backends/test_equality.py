@@ -37,7 +37,7 @@ def train(name, network, steps):
     mixing = ops.convert_to_tensor(rng.random(BATCH).astype("float32"))
     model.mixing_weights = lambda count: mixing
     optimizers = [keras.optimizers.SGD(0.01, momentum=0.5) for _ in model.players]
-    model.compile(**dict(zip(map(model._argument, model.players), optimizers, strict=True)), run_eagerly=True)
+    model.compile(**dict(zip(map(model.optimizer_argument, model.players), optimizers, strict=True)), run_eagerly=True)
     images = rng.integers(0, 256, (steps * BATCH, *SHAPE), dtype="uint8")
     logs = model.fit(images, batch_size=BATCH, shuffle=False, verbose=0).history
     results = {

@@ -18,7 +18,8 @@ def run(name, steps, optimizers=(), callbacks=(), images=IMAGES, **knobs):
     keras.utils.set_random_seed(0)
     options = {"network": "mlp", "network_options": {"width": 64, "depth": 2}, **knobs}
     model = kg.create(name, (8, 8, 1), latent_dim=8, **options)
-    model.compile(*optimizers)
+    arguments = map(model.optimizer_argument, ("generator", "discriminator"))
+    model.compile(**dict(zip(arguments, optimizers, strict=False)))
     doctor = kg.callbacks.Health(IMAGES, every=25, warmup=100)
     model.fit(images, batch_size=32, steps_per_epoch=steps, verbose=0, callbacks=[*callbacks, doctor])
     return doctor

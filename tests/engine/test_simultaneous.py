@@ -28,7 +28,11 @@ def build(name, knobs, update, rate=0.05):
     model.sample_latents = lambda count, training=True: ops.convert_to_tensor(latents)
     model.mixing_weights = lambda count: ops.convert_to_tensor(weights)
     rates = rate if isinstance(rate, tuple) else (rate, rate)
-    model.compile(*[keras.optimizers.SGD(each) for each in rates], update=update)
+    optimizers = map(keras.optimizers.SGD, rates)
+    model.compile(
+        **dict(zip(map(model.optimizer_argument, ("generator", "discriminator")), optimizers, strict=True)),
+        update=update,
+    )
     return model
 
 
@@ -77,7 +81,7 @@ def test_the_library_chooses_the_cheapest_exact_form_and_says_which(name, knobs,
 def test_a_discriminator_that_mixes_samples_gets_two_pullbacks_unless_the_ratio_is_constant():
     for loss, expected in [("non_saturating", "two_pullbacks"), ("saturating", "constant_ratio")]:
         model = kg.create("gan", (16, 16, 1), 4, network_options={"width": 2}, loss=loss)
-        assert model.coupled_layers() == ["norm_1"] and simultaneous.form(model) == expected
+        assert simultaneous.coupled_layers(model.discriminator) == ["norm_1"] and simultaneous.form(model) == expected
 
 
 def test_a_ratio_that_is_too_large_falls_back_to_two_pullbacks():

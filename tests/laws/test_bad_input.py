@@ -81,7 +81,7 @@ def test_generate_needs_a_positive_integer(name, n, error):
 @variants
 def test_compile_knows_its_arguments(name):
     model = small.build(name, compile=False)
-    argument = model._argument(model.players[0])
+    argument = model.optimizer_argument(model.players[0])
     with pytest.raises(TypeError, match=rf"has no argument `{argument[:-1]}`. Did you mean '{argument}'\? "):
         model.compile(**{argument[:-1]: "adam"})
     with pytest.raises(TypeError, match="has no argument `loss`.*Losses are arguments of the constructor"):

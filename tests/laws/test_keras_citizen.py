@@ -324,7 +324,7 @@ def test_mixed_float16_scales_the_loss_of_every_player(name, tmp_path):
 @variants
 def test_keras_own_average_is_refused_and_ours_is_named(name):
     model = small.build(name)
-    player = model._argument(model.players[0])
+    player = model.optimizer_argument(model.players[0])
     with pytest.raises(ValueError, match=f"`{player}` must not have use_ema=True.*WeightMovingAverage"):
         model.compile(**{player: keras.optimizers.Adam(1e-3, use_ema=True)})
     with pytest.raises(ValueError, match="WeightMovingAverage"):
@@ -345,7 +345,7 @@ def test_running_eagerly_takes_the_same_steps(name):
 def test_clipping_and_accumulation_of_an_optimiser_are_respected(name):
     images, _ = small.data(8)
     model = small.build(name, compile=False)
-    arguments = [model._argument(player) for player in model.players]
+    arguments = [model.optimizer_argument(player) for player in model.players]
     model.compile(**{argument: keras.optimizers.SGD(1.0, clipnorm=1e-3) for argument in arguments})
     before = small.weights(model)
     model.fit(images[:4], batch_size=4, verbose=0)
@@ -374,7 +374,9 @@ def test_only_the_player_with_a_learning_rate_moves(name):
     images, _ = small.data()
     for moving in small.build(name).players:
         model = small.build(name, compile=False)
-        model.compile(**{model._argument(p): keras.optimizers.SGD(0.01 if p == moving else 0.0) for p in model.players})
+        model.compile(
+            **{model.optimizer_argument(p): keras.optimizers.SGD(0.01 if p == moving else 0.0) for p in model.players}
+        )
         before = {p: [np.array(v) for v in getattr(model, p).trainable_variables] for p in model.players}
         model.fit(images, batch_size=4, verbose=0)
         for p in model.players:

@@ -39,7 +39,7 @@ def test_300_steps_on_digits_bring_the_images_closer_to_the_data(name):
     keras.utils.set_random_seed(0)
     options = {"network": "mlp", "network_options": {"width": 64, "depth": 2}, **KNOBS.get(name, {})}
     model = kg.create(name, (8, 8, 1), latent_dim=LATENT_DIMS.get(name, 8), **options)
-    model.compile(*[OPTIMIZERS[name]()] if name in OPTIMIZERS else [])
+    model.compile(**{"optimizer": OPTIMIZERS[name]()} if name in OPTIMIZERS else {})
     before = distance(model.generate(500, seed=0))
     history = model.fit(IMAGES, batch_size=32, steps_per_epoch=300, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())

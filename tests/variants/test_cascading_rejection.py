@@ -134,7 +134,7 @@ def test_one_step_is_the_hand_derived_one():
         variable.assign(value[:, None])
     draws = [z1.astype("float32"), z2.astype("float32")]
     model.sample_latents = lambda count, training=True: ops.convert_to_tensor(draws.pop(0))
-    model.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate))
+    model.compile(**{model.optimizer_argument(player): keras.optimizers.SGD(rate) for player in model.players})
     logs = model.fit(x.astype("float32"), batch_size=2, shuffle=False, verbose=0).history
 
     def levels(v, w):

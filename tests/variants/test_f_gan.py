@@ -6,8 +6,9 @@ import pytest
 from keras import ops
 
 from keras_gans.engine import input_gradients, value_and_gradients
+from keras_gans.games.f_divergences import DIVERGENCES, CustomDivergence, wright_omega
 from keras_gans.networks import mlp
-from keras_gans.variants.f_gan import DIVERGENCES, FGAN, CustomDivergence, wright_omega
+from keras_gans.variants.f_gan import FGAN
 from tests.conftest import sigmoid
 
 REAL = ops.convert_to_tensor(np.array([[0.5], [-0.3], [1.2]], "float32"))
@@ -452,7 +453,7 @@ def test_short_names_are_known(alias, name):
 
 def test_networks_of_bounded_divergences_may_have_batch_norm():
     def normalization(**knobs):
-        return FGAN.network_options(**knobs)["discriminator"]["normalization"]
+        return FGAN.blueprint(8, **knobs)["discriminator"].options["normalization"]
 
     assert normalization() == "batch" and normalization(divergence="hellinger") == "batch"
     assert normalization(divergence="kl") == normalization(divergence=CustomDivergence(registered_kl)) == "spectral"

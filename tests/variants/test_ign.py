@@ -9,7 +9,9 @@ from keras import ops
 
 import keras_gans as kg
 from keras_gans.engine import value_and_gradients
+from keras_gans.engine.fitting import to_floats
 from keras_gans.networks import dcgan, mlp
+from keras_gans.samplers import spectrum
 from keras_gans.variants import ign
 from keras_gans.variants.ign import IGN
 from tests.laws import small
@@ -189,7 +191,7 @@ E = np.array([[[0.3, -1.1, 0.5], [0.9, 0.2, -0.7]], [[-0.4, 0.6, 1.2], [0.1, -0.
 
 
 def test_the_spectrum_has_the_check_values():
-    statistics = ign.spectrum(TINY[..., None])[..., 0]
+    statistics = spectrum.spectrum(TINY[..., None])[..., 0]
     expected = [
         [[0.7, -0.05, -0.05], [-0.3, 0.15, 0.15]],
         [[0.78740079, 1.17686023, 1.17686023], [0.96263527, 0.22730303, 0.22730303]],
@@ -208,21 +210,21 @@ def test_the_spectrum_has_the_check_values():
     ],
 )
 def test_spectrum_noise_has_the_check_values(hermitian, expected):
-    statistics = ops.convert_to_tensor(ign.spectrum(TINY[..., None]))
+    statistics = ops.convert_to_tensor(spectrum.spectrum(TINY[..., None]))
     normal = ops.convert_to_tensor(E[:, None, :, :, None].astype("float32"))
-    noise = ops.convert_to_numpy(ign.spectrum_noise(statistics, normal, hermitian))
+    noise = ops.convert_to_numpy(spectrum.spectrum_noise(statistics, normal, hermitian))
     np.testing.assert_allclose(noise[0, ..., 0], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_exact_noise_has_the_power_of_the_data_and_the_real_part_half_of_it():
     rng = np.random.default_rng(0)
     images = np.cumsum(rng.normal(size=(200, 4, 6, 2)), axis=2)
-    statistics = ops.convert_to_tensor(ign.spectrum(images))
+    statistics = ops.convert_to_tensor(spectrum.spectrum(images))
     normal = ops.convert_to_tensor(rng.normal(size=(2, 4000, 4, 6, 2)).astype("float32"))
     power = np.abs(np.fft.fft2(images - images.mean(0), axes=(1, 2))) ** 2
     real = ign.self_conjugate(4, 6)[..., 0]
     for hermitian, ratio in ((True, 1.0), (False, 0.5)):
-        noise = ops.convert_to_numpy(ign.spectrum_noise(statistics, normal, hermitian))
+        noise = ops.convert_to_numpy(spectrum.spectrum_noise(statistics, normal, hermitian))
         np.testing.assert_allclose(noise.mean(0), images.mean(0), atol=0.35)
         ratios = (np.abs(np.fft.fft2(noise - noise.mean(0), axes=(1, 2))) ** 2).mean(0) / power.mean(0)
         np.testing.assert_allclose(ratios[~real], ratio, rtol=0.15)
@@ -232,8 +234,8 @@ def test_exact_noise_has_the_power_of_the_data_and_the_real_part_half_of_it():
 @pytest.mark.parametrize("shape", [(5, 4, 1), (8, 8, 3)])
 def test_noise_before_adapt_is_white(shape):
     normal = np.random.default_rng(0).normal(size=(2, 3000, *shape)).astype("float32")
-    statistics = ops.convert_to_tensor(ign.white_spectrum(shape))
-    noise = ops.convert_to_numpy(ign.spectrum_noise(statistics, ops.convert_to_tensor(normal))).reshape(3000, -1)
+    statistics = ops.convert_to_tensor(spectrum.white_spectrum(shape))
+    noise = ops.convert_to_numpy(spectrum.spectrum_noise(statistics, ops.convert_to_tensor(normal))).reshape(3000, -1)
     np.testing.assert_allclose(np.cov(noise.T), np.eye(noise.shape[1]), atol=0.12)
     np.testing.assert_allclose(noise.mean(0), 0, atol=0.1)
 
@@ -253,13 +255,13 @@ def test_fit_measures_the_spectrum_of_the_training_images_once():
     images, _ = small.data(16)
     model = build()
     model.fit(images, batch_size=4, validation_split=0.25, verbose=0)
-    expected = ign.spectrum(ign.to_floats(images[:12]))
+    expected = spectrum.spectrum(to_floats(images[:12]))
     np.testing.assert_array_equal(ops.convert_to_numpy(model.statistics), expected)
     model.fit(images[:4], batch_size=4, verbose=0)
     np.testing.assert_array_equal(ops.convert_to_numpy(model.statistics), expected)
-    model.adapt(ign.to_floats(images), limit=3)
+    model.adapt(to_floats(images), limit=3)
     np.testing.assert_allclose(
-        ops.convert_to_numpy(model.statistics), ign.spectrum(ign.to_floats(images[[0, 8, 15]])), rtol=1e-5, atol=1e-5
+        ops.convert_to_numpy(model.statistics), spectrum.spectrum(to_floats(images[[0, 8, 15]])), rtol=1e-5, atol=1e-5
     )
 
 
@@ -276,12 +278,12 @@ def test_a_dataset_needs_adapt_first():
 def test_the_three_kinds_of_noise_differ():
     images, _ = small.data()
     drawn = {}
-    for noise in ign.NOISES:
+    for noise in spectrum.NOISES:
         model = build(noise=noise)
         model.fit(images, batch_size=5, verbose=0)
         drawn[noise] = model.latents_for(200, seed=0)
         assert drawn[noise].shape == (200, *small.SHAPE) and drawn[noise].dtype == "float32"
-    data_std = ign.to_floats(images).std()
+    data_std = to_floats(images).std()
     assert abs(drawn["spectrum"].std() / data_std - 1) < 0.1
     assert drawn["spectrum_real_part"].std() < 0.9 * data_std
     assert abs(drawn["gaussian"].std() - 1) < 0.1
@@ -333,7 +335,7 @@ def test_generate_decode_project_and_drift():
     twice = model.predict(once, verbose=0)
     np.testing.assert_array_equal(model.decode(latents, steps=2), np.rint((twice + 1) * 127.5).astype("uint8"))
 
-    floats = ign.to_floats(images)
+    floats = to_floats(images)
     expected = model.predict(floats, verbose=0)
     np.testing.assert_array_equal(model.project(images), np.rint((expected + 1) * 127.5).astype("uint8"))
     np.testing.assert_array_equal(model.project(floats), model.project(images))

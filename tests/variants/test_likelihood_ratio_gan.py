@@ -6,15 +6,10 @@ import pytest
 from keras import ops
 
 from keras_gans.engine import value_and_gradients
+from keras_gans.games.likelihood_ratios import MEMBERS, Member, get_member
+from keras_gans.games.verification import slope_changes, verify
 from keras_gans.networks import mlp
-from keras_gans.variants.likelihood_ratio_gan import (
-    MEMBERS,
-    LikelihoodRatioGAN,
-    Member,
-    get_member,
-    slope_changes,
-    verify,
-)
+from keras_gans.variants.likelihood_ratio_gan import LikelihoodRatioGAN
 from tests.conftest import sigmoid
 
 REAL = ops.convert_to_tensor(np.array([[0.5], [-0.3], [1.2]], "float32"))
@@ -425,7 +420,7 @@ def test_readable_names_are_known(alias, name):
 
 def test_exponentials_ask_for_a_slower_and_smoother_discriminator():
     def options(**knobs):
-        return LikelihoodRatioGAN.network_options(**knobs)["discriminator"]["normalization"]
+        return LikelihoodRatioGAN.blueprint(8, **knobs)["discriminator"].options["normalization"]
 
     assert options() == options(member="C2", targets=(0, 1)) == "batch"
     assert options(member="B3") == options(member="hinge") == options(member=stripped("A2")) == "spectral"

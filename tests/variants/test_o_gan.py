@@ -173,7 +173,7 @@ def test_one_step_is_the_hand_derived_one(base):
     discriminator.layers[-1].values.assign(psi)
     draws = [first.astype("float32"), second.astype("float32")]
     model.sample_latents = lambda count, training=True: ops.convert_to_tensor(draws.pop(0))
-    model.compile(*[keras.optimizers.SGD(rate) for _ in range(2)])
+    model.compile(**{model.optimizer_argument(player): keras.optimizers.SGD(rate) for player in model.players})
     history = model.fit(x.astype("float32"), batch_size=2, shuffle=False, verbose=0).history
 
     d_loss, g_loss = numpy_losses(base)

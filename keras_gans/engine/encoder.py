@@ -1,0 +1,85 @@
+"""What every model with an encoder can do: encode, reconstruct, interpolate."""
+
+import numpy as np
+from keras import ops
+
+from keras_gans import checks
+
+
+class Encoder:
+    """The part of a variant whose images have encodings (n, *latent_shape) that `decode` takes.
+
+    A variant defines `encodings(images, labels)`, and `renormalized` if its encodings lie on a shell.
+    """
+
+    def encodings(self, images, labels=None):
+        """Returns the encodings of float32 images (n, ...) in [-1, 1], as tensors, at inference."""
+        raise NotImplementedError(f"{type(self).__name__} must define encodings().")
+
+    def renormalized(self, encodings):
+        """Returns encodings put back on the shell on which the generator was trained; by default there is none."""
+        raise ValueError(f"`renormalize` must be False: the encodings of a {type(self).__name__} lie on no shell.")
+
+    def encode(self, images, labels=None):
+        """Returns the encodings of images.
+
+        Args:
+            images: uint8 or float images (n, h, w, c), as for `fit`.
+            labels: Integer labels (n,) of a conditional model.
+
+        Returns:
+            float32 array (n, *latent_shape).
+        """
+        arrays = self.checked_arrays(images, labels)
+        if arrays is None:
+            raise TypeError(
+                f"`images` must be an array (n, height, width, channels). Received: {type(images).__name__}."
+            )
+        images, labels = arrays if len(arrays) == 2 else (arrays[0], None)
+
+        def encodings(images, labels):
+            return self.encodings(*self.batch((images, labels) if labels is not None else (images,)))
+
+        return self.compiled_call(f"encode_{images.dtype}", encodings, images, labels)
+
+    def reconstruct(self, images, labels=None, truncation=1.0):
+        """Returns the images made of the encodings of images, as uint8: the same content, not the same pixels.
+
+        Args:
+            images: uint8 or float images (n, h, w, c).
+            labels: Integer labels (n,) of a conditional model.
+            truncation: Scale of the encodings, above 0, default 1.
+        """
+        truncation = checks.number("truncation", truncation, above=0)
+        encodings = self.encode(images, labels)
+        return self.decode(truncation * encodings, self.labels_for(len(encodings), labels))
+
+    def interpolate(self, a, b, steps=8, labels=None, renormalize=False):
+        """Returns the images on the straight lines between the encodings of `a` and of `b`.
+
+        Args:
+            a, b: Images (n, h, w, c), or one image (h, w, c) each.
+            steps: Images per line, both ends included; at least 2.
+            labels: Integer labels (n,) of a conditional model, used for both ends.
+            renormalize: Whether every point is put back on the shell of the encodings. The midpoint of two vectors of
+                standard deviation 1 and correlation rho has sqrt((1 + rho) / 2) < 1. Default False.
+
+        Returns:
+            uint8 array (n, steps, h, w, c), or (steps, h, w, c) for single images.
+        """
+        steps = checks.positive_integer("steps", steps, minimum=2)
+        a, b = np.asarray(a), np.asarray(b)
+        if a.shape != b.shape:
+            raise ValueError(f"`a` and `b` must have the same shape. Received: a.shape={a.shape}, b.shape={b.shape}.")
+        single = a.ndim == len(self.image_shape)
+        if single:
+            a, b = a[None], b[None]
+        start, end = self.encode(a, labels)[:, None], self.encode(b, labels)[:, None]  # (n, 1, ...)
+        weights = np.linspace(0.0, 1.0, steps, dtype="float32").reshape(1, steps, *[1] * (start.ndim - 2))
+        points = (1.0 - weights) * start + weights * end  # (n, steps, ...)
+        if renormalize:
+            points = ops.convert_to_numpy(self.renormalized(ops.convert_to_tensor(points)))
+        labels = None if labels is None else np.repeat(np.asarray(labels), steps)
+        images = self.decode(points.reshape(-1, *start.shape[2:]), labels)
+        images = images.reshape(len(points), steps, *images.shape[1:])
+        return images[0] if single else images

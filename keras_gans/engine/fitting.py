@@ -1,0 +1,154 @@
+"""What `fit` and `evaluate` take: data are checked, and arrays get an order that a resumed run repeats."""
+
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gans import checks
+from keras_gans.engine import private_keras
+from keras_gans.engine.backend import module as backend
+from keras_gans.engine.batches import ArrayBatches, EpochCounter, RestOfEpoch, first_batch
+
+
+def to_floats(images):
+    """Returns an array of images as float32 in [-1, 1]."""
+    return images.astype("float32") / 127.5 - 1.0 if images.dtype == "uint8" else images.astype("float32")
+
+
+class Fitting:
+    """The part of a `GenerativeModel` that takes data."""
+
+    batches_per_step = 1  # batches of `batch_size` that one train step takes
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        steps_per_epoch=None,
+        validation_batch_size=None,
+        **kwargs,
+    ):
+        """Trains the model, like `keras.Model.fit`.
+
+        Args:
+            x: Images: array (n, height, width, channels) of uint8 or of floats in [-1, 1], `(images, labels)`,
+                or a dataset (`keras_gans.data.ParallelDataset`, `tf.data.Dataset`, `PyDataset`, torch `DataLoader`,
+                generator) of such batches.
+            y: Integer labels (n,) of a conditional model, when `x` is an array.
+            batch_size: Images per critic update, default 32. Arrays only; a step takes `critic_steps` times as many.
+            shuffle: Whether arrays are visited in a new order every epoch. The order depends only on
+                `data_seed` and `epochs_done`, which are saved with the model: a resumed run repeats it.
+
+        The other arguments are those of Keras. `class_weight` and `sample_weight` are refused.
+        """
+        for name, value in (("class_weight", class_weight), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise ValueError(f"`{name}` is not used by generative models; leave it out.")
+        validation_batch_size = validation_batch_size or batch_size
+        arrays = self.checked_arrays(x, y)
+        if arrays is None:
+            x = self._checked_stream(x)
+        else:
+            if validation_split and validation_data is None:
+                arrays, validation_data = _split(arrays, validation_split)
+            rows = checks.positive_integer("batch_size", batch_size or 32) * self.batches_per_step
+            x = ArrayBatches(arrays, rows, shuffle, steps_per_epoch)
+            y = batch_size = steps_per_epoch = None
+        ordered = hasattr(x, "set_epoch")  # it has an order of its own
+        if ordered and steps_per_epoch is not None:
+            raise ValueError(
+                f"`steps_per_epoch` is not used with a {type(x).__name__}, whose epoch has {len(x)} steps. "
+                f"{checks.received(steps_per_epoch=steps_per_epoch)}"
+            )
+        if validation_data is not None:
+            validation = self.checked_arrays(validation_data, None)
+            validation_data = validation if validation is not None else validation_data
+        try:
+            with warnings.catch_warnings():
+                if ordered:  # Keras says so of the rest of an epoch, with which a resumed run begins
+                    warnings.filterwarnings("ignore", message="Your input ran out of data")
+                return super().fit(
+                    x=x,
+                    y=y,
+                    batch_size=batch_size,
+                    epochs=epochs,
+                    verbose=verbose,
+                    callbacks=_counted(callbacks, x if ordered else None),
+                    validation_data=validation_data,
+                    shuffle=shuffle and not ordered,
+                    steps_per_epoch=steps_per_epoch,
+                    validation_batch_size=validation_batch_size,
+                    **kwargs,
+                )
+        except BaseException:
+            backend.sync(self)  # what was trained until then can be read and saved
+            raise
+
+    def evaluate(self, x=None, y=None, **kwargs):
+        """Returns the players' losses on `x` without training, like `keras.Model.evaluate`; see `fit` for `x`."""
+        arrays = None if kwargs.get(private_keras.USES_PREPARED_DATA) else self.checked_arrays(x, y)
+        if arrays is not None:
+            x, y = arrays[0], arrays[1] if len(arrays) == 2 else None
+        return super().evaluate(x=x, y=y, **kwargs)
+
+    def checked_arrays(self, x, y=None):
+        """Returns `(images,)` or `(images, labels)` as checked NumPy arrays, or None if `x` is a dataset."""
+        if isinstance(x, (tuple, list)) and y is None and 1 <= len(x) <= 2 and all(hasattr(a, "shape") for a in x):
+            x, y = x[0], x[1] if len(x) == 2 else None
+        if not (hasattr(x, "shape") and hasattr(x, "__getitem__")) and not isinstance(x, list):
+            return None
+        images = x if isinstance(x, np.ndarray) else ops.convert_to_numpy(x)
+        checks.images("images", images, self.image_shape)
+        if y is None and self.num_classes == 0:
+            return (images,)
+        labels = None if y is None else ops.convert_to_numpy(y)
+        return images, checks.labels(labels, len(images), self.num_classes)
+
+    def as_floats(self, images):
+        """Checks images and returns them as a float32 array in [-1, 1]."""
+        arrays = self.checked_arrays(images)
+        if arrays is None:
+            raise TypeError(f"`images` must be an array. Received: {type(images).__name__}.")
+        return to_floats(arrays[0])
+
+    def _checked_stream(self, x):
+        """Checks the first batch of a dataset and returns a dataset that still yields it."""
+        batch, x = first_batch(x)
+        if batch is not None:
+            images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
+            self.checked_arrays(images, labels)
+        return x
+
+
+def _split(arrays, share):
+    """Returns the first part of arrays for training and the rest, a share in (0, 1), for validation."""
+    checks.number("validation_split", share, above=0, below=1)
+    count = len(arrays[0]) - int(len(arrays[0]) * share)
+    return tuple(array[:count] for array in arrays), tuple(array[count:] for array in arrays)
+
+
+def _counted(callbacks, batches):
+    """Returns the user's callbacks between those that count epochs and steps."""
+    counter = EpochCounter(batches)
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.append(counter)
+        callbacks.append(RestOfEpoch(counter))
+        return callbacks
+    callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks] if callbacks else []
+    if any(isinstance(callback, keras.callbacks.SwapEMAWeights) for callback in callbacks):
+        raise ValueError(
+            "SwapEMAWeights needs an optimizer with use_ema=True, which the models of keras_gans refuse. Use "
+            "keras_gans.callbacks.WeightMovingAverage(decay=...) and `with average.applied(model): ...`."
+        )
+    return [counter, *callbacks, RestOfEpoch(counter)]

@@ -1,0 +1,121 @@
+"""A trained model in use: compiled calls over any number of rows, and pictures of latents, for every variant."""
+
+import random
+
+import numpy as np
+from keras import ops
+
+from keras_gans import checks
+from keras_gans.engine.backend import module as backend
+
+ROWS_PER_CALL = 64
+
+
+def standard_normal(shape, seed=None):
+    """Returns float32 numbers of N(0, 1); an integer `seed` gives the same ones on every backend and machine."""
+    seed = random.getrandbits(63) if seed is None else seed  # `keras.utils.set_random_seed` fixes these, too
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+class Inference:
+    """The part of a `GenerativeModel` that makes pictures.
+
+    A variant says what a latent is by `latent_shape`, or, where latents are more than normal numbers, by
+    `normal_shape` and `latents_of`; and what an image of latents is by `fake`.
+    """
+
+    latent_shape: tuple[int, ...] = ()
+
+    @property
+    def image_shape(self):
+        """Shape of one image: (height, width, channels), or (dimensions,) for a model of points."""
+        raise NotImplementedError(f"{type(self).__name__} must define image_shape.")
+
+    def fake(self, latents, labels=None, training=True):
+        """Returns generated float32 images in [-1, 1] for latents (n, *latent_shape)."""
+        raise NotImplementedError(f"{type(self).__name__} must define fake().")
+
+    def realness(self, images, labels=None):
+        """Returns one score (n,) per float32 image, higher = more real, at inference; None without a discriminator."""
+        del images, labels
+
+    def normal_shape(self, count):
+        """Returns the shape of the normal numbers of which `count` latents are made."""
+        return (count, *self.latent_shape)
+
+    def latents_of(self, normal):
+        """Returns the latents made of normal numbers of shape `normal_shape`: by default these numbers."""
+        return normal
+
+    def sample_latents(self, count, training=True):
+        """Returns `count` latents: the one place where training noise is drawn."""
+        return self.latents_of(self.draw_normal(self.normal_shape(count), training))
+
+    def latents_for(self, n, seed=None):
+        """Returns n latents as a float32 array, the same for the same integer seed on every backend."""
+        return ops.convert_to_numpy(self.latents_of(standard_normal(self.normal_shape(n), seed)))
+
+    def labels_for(self, n, labels=None):
+        """Returns labels (n,) for a conditional model (one label repeated, or all classes in turn), else None."""
+        if self.num_classes == 0 and labels is None:
+            return None
+        if labels is None:
+            labels = np.arange(n) % self.num_classes
+        labels = np.asarray(labels)
+        return checks.labels(np.full(n, labels) if labels.ndim == 0 else labels, n, self.num_classes)
+
+    def call(self, inputs, training=False):
+        """Returns generated images for latents (or `[latents, labels]`): what `predict` computes."""
+        latents, labels = inputs if self.num_classes else (inputs, None)
+        return self.fake(latents, labels, training=training)
+
+    def generate(self, n, labels=None, seed=None):
+        """Returns n generated images.
+
+        Args:
+            n: Number of images, at least 1.
+            labels: Integer labels (n,) or one label for all, for a conditional model; default 0, 1, 2, ... in turn.
+            seed: Integer that fixes the latents; default: the global seed of Keras.
+
+        Returns:
+            uint8 array (n, height, width, channels); float32 (n, d) for a model of points.
+        """
+        n = checks.positive_integer("n", n)
+        return self.decode(self.latents_for(n, seed), self.labels_for(n, labels))
+
+    def decode(self, latents, labels=None):
+        """Returns the images (uint8) of given latents (n, *latent_shape)."""
+        labels = self.labels_for(len(latents), labels) if self.num_classes == 0 else labels
+
+        def images(latents, labels):
+            return self.fake(latents, labels, training=False)
+
+        return self.to_pictures(self.compiled_call("decode", images, latents, labels))
+
+    def compiled_call(self, name, fn, *arrays, batch_size=ROWS_PER_CALL):
+        """Runs `fn(*batch)` compiled over batches of `arrays` and returns one NumPy array.
+
+        Args:
+            name: Key under which the compiled function is kept.
+            fn: Function of as many tensors as there are arrays; must treat rows independently.
+            *arrays: NumPy arrays with the same first axis; `None` is passed through.
+            batch_size: Rows per call. The last batch is padded, so that nothing is compiled twice.
+        """
+        backend.sync(self)
+        if name not in self._compiled_functions:
+            self._compiled_functions[name] = backend.compiled(self, fn)
+        present = [array for array in arrays if array is not None]
+        rows = len(present[0])
+        outputs = []
+        for start in range(0, rows, batch_size):
+            batch = [np.resize(array[start : start + batch_size], (batch_size, *array.shape[1:])) for array in present]
+            queue = iter(ops.convert_to_tensor(array) for array in batch)
+            arguments = [None if array is None else next(queue) for array in arrays]
+            outputs.append(ops.convert_to_numpy(self._compiled_functions[name](*arguments)))
+        return np.concatenate(outputs)[:rows]
+
+    def to_pictures(self, images):
+        """Returns float images in [-1, 1] as uint8 0..255; points (rank 2) stay floats."""
+        if len(self.image_shape) != 3:
+            return images
+        return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype("uint8")

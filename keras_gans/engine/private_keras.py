@@ -1,0 +1,81 @@
+"""The private names of Keras that the package touches outside the backend files, each with its reason.
+
+Keras may change any of them without notice. Here they stand together, so that a new Keras is checked in one place:
+`tests/engine/test_private_keras.py` asks of each whether it still is what it was.
+"""
+
+import contextlib
+
+from keras.src.backend.common.variables import AutocastScope
+
+# `fit` passes it to `evaluate` for the validation data that it has prepared before: these are no arrays any more.
+USES_PREPARED_DATA = "_use_cached_eval_dataset"
+TRAINED_VARIABLES = "_trainable_variables"
+
+
+@contextlib.contextmanager
+def full_precision_variables():
+    """Inside this scope variables are read in their own dtype, whatever the precision policy of the layer around it.
+
+    Reason: public layers have `autocast=False` for a whole layer only, not for one read.
+    """
+    with AutocastScope(None):
+        yield
+
+
+def layers_of(network, recursive=True, include_self=True):
+    """Returns all layers of a network, each before the layers inside it.
+
+    Reason: `network.layers` does not look into layers that hold layers.
+    """
+    return list(network._flatten_layers(include_self=include_self, recursive=recursive))
+
+
+def trained_variables(optimizer):
+    """Returns the variables that a built optimiser moves. Reason: no public name tells whose optimiser it is."""
+    return list(getattr(optimizer, TRAINED_VARIABLES))
+
+
+def own_variables(optimizer):
+    """Returns an optimiser's variables without those of optimisers inside it. Reason: `variables` is overridden."""
+    return list(optimizer._variables)
+
+
+def count_step(optimizer):
+    """Counts a step of an optimiser that applies nothing itself. Reason: `iterations` cannot be assigned."""
+    optimizer._iterations.assign_add(1)
+
+
+def raw_iterations(optimizer):
+    """Returns the variable that counts calls. Reason: `iterations` is divided by `gradient_accumulation_steps`."""
+    return optimizer._iterations
+
+
+def forget_loss_tracker(model):
+    """Takes away the mean called `loss` that `compile` makes. Reason: ours is that of the logged losses."""
+    model._loss_tracker = None
+
+
+def begin_at_epoch(model, epoch):
+    """Makes a running `fit` begin at an epoch. Reason: only `BackupAndRestore` may change it, by this name."""
+    model._initial_epoch = epoch
+
+
+def plain_setattr(owner, name, value):
+    """Sets an attribute that Keras does not look at.
+
+    Reason: Keras tracks variables, layers, lists and dicts that are assigned to a model, so as to save and train them.
+    What a model only refers to (the sources of an average, compiled functions, a step that replaces a method) must
+    stay out of that; `object.__setattr__` is the documented way round `Layer.__setattr__`.
+    """
+    object.__setattr__(owner, name, value)
+
+
+def is_random(layer):
+    """Returns whether a layer draws random numbers itself. Reason: seeds are told by the name of their state alone."""
+    return any(is_seed(variable) for variable in layer.non_trainable_variables)
+
+
+def is_seed(variable):
+    """Returns whether a variable is the state of a `keras.random.SeedGenerator`."""
+    return variable.name == "seed_generator_state"

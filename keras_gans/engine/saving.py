@@ -1,0 +1,134 @@
+"""A model in files: weights, optimisers, averages, seeds and counters, each file replaced whole and checked first."""
+
+import logging
+import os
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gans import files
+from keras_gans.engine import private_keras
+from keras_gans.engine.backend import module as backend
+from keras_gans.engine.optimizers import LossScaleOptimizer
+
+logger = logging.getLogger("keras_gans")
+
+
+class Saving:
+    """The part of a `GenerativeModel` that goes into files and comes back."""
+
+    def _seed_states(self):
+        return [variable for variable in self.non_trainable_variables if private_keras.is_seed(variable)]
+
+    def save_own_variables(self, store):
+        """Saves the counters and every seed state: Keras itself saves no seed, so that resuming would not be exact."""
+        super().save_own_variables(store)
+        store["steps_into_epoch"] = self.steps_into_epoch
+        store["precision"] = np.frombuffer(self.dtype_policy.name.encode(), "uint8")
+        for i, state in enumerate(self._seed_states()):
+            store[f"seed_{i}"] = ops.convert_to_numpy(state.value)
+
+    def load_own_variables(self, store):
+        keys = list(store.keys())
+        super().load_own_variables({key: store[key] for key in keys if key.isdigit()})
+        self.resume_at = int(store["steps_into_epoch"][()]) if "steps_into_epoch" in keys else 0
+        trained_in = bytes(store["precision"][()]).decode() if "precision" in keys else self.dtype_policy.name
+        if trained_in != self.dtype_policy.name:
+            logger.warning("The weights were trained in %s; the model has %s.", trained_in, self.dtype_policy.name)
+        for i, state in enumerate(self._seed_states()):
+            if f"seed_{i}" in keys:
+                state.assign(store[f"seed_{i}"])
+
+    def save_weights(self, filepath, overwrite=True, **kwargs):
+        """Like `keras.Model.save_weights`, atomic: the file is either the old or the new one, never half of it."""
+        filepath = os.fspath(filepath)
+        backend.sync(self)
+        if kwargs or not filepath.endswith(".weights.h5") or (os.path.exists(filepath) and not overwrite):
+            super().save_weights(filepath, overwrite=overwrite, **kwargs)
+            return
+        with files.replacing(filepath, suffix=".weights.h5") as temporary:
+            super().save_weights(temporary)
+            files.write_digest(temporary)
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Like `keras.Model.load_weights`; a file that is damaged or does not fit is named and changes nothing."""
+        filepath = os.fspath(filepath)
+        if filepath.endswith(".weights.h5"):
+            files.verify_weights(filepath)
+        variables = [*self.variables, *(self.optimizer.variables if self.compiled else [])]
+        before = [ops.convert_to_numpy(variable.value).copy() for variable in variables]
+        try:
+            super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+        except Exception as error:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            raise ValueError(
+                f"The weights in {filepath} do not fit this {type(self).__name__}; it was left as it was. "
+                f"Keras says: {str(error).splitlines()[0]}"
+            ) from error
+
+    def save(self, filepath, overwrite=True, **kwargs):
+        """Like `keras.Model.save`, atomic for a `.keras` file."""
+        filepath = os.fspath(filepath)
+        backend.sync(self)
+        if not filepath.endswith(".keras") or (os.path.exists(filepath) and not overwrite):
+            super().save(filepath, overwrite=overwrite, **kwargs)
+            return
+        with files.replacing(filepath, suffix=".keras") as temporary:
+            super().save(temporary, **kwargs)
+
+    def save_to_preset(self, folder, about=None, precision="float32", overwrite=False):
+        """Writes the model, with its averaged weights, as a folder for `keras_gans.from_preset`.
+
+        Args:
+            folder: The folder to make: config.json, model.weights.h5, metadata.json, README.md, samples.png.
+            about: Dict of what to tell about it: `data`, `seed`, `steps`, `epochs`, `scores`, `licence`, `note`, ...
+            precision: `"float32"` (default), or `"float16"` for half the size.
+            overwrite: Whether a preset that is there may be replaced.
+
+        Raises:
+            FileExistsError, ValueError, TypeError: see `keras_gans.zoo.save`.
+        """
+        from keras_gans import zoo
+
+        zoo.save(self, folder, about, precision, overwrite)
+
+    @classmethod
+    def from_preset(cls, name, refresh=False):
+        """Returns the trained model of this class called `name`; see `keras_gans.from_preset`."""
+        from keras_gans import zoo
+
+        return zoo.from_preset(name, cls, refresh)
+
+    def get_config(self):
+        config = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.networks}
+        config.update(name=self.name, num_classes=self.num_classes)
+        if self.averages:
+            config["averages"] = [average.get_config() for average in self.averages]
+        if self.dtype_policy != keras.config.dtype_policy():
+            config["dtype"] = keras.saving.serialize_keras_object(self.dtype_policy)
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+
+        def revived(value):
+            if isinstance(value, dict) and "class_name" in value:
+                return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
+            return [revived(each) for each in value] if isinstance(value, list) else value
+
+        return cls(**{name: revived(value) for name, value in config.items()})
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        config = dict(self._compile_arguments)
+        for player in self.players:
+            optimizer = self.optimizer.of(player)
+            plain = optimizer.inner_optimizer if isinstance(optimizer, LossScaleOptimizer) else optimizer
+            config[self.optimizer_argument(player)] = keras.saving.serialize_keras_object(plain)
+        return config
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))

@@ -1,0 +1,1 @@
+"""Where latents come from: noise with the spectrum of the data. Functions of arrays and tensors, no network."""
