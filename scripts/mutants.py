@@ -1,0 +1,540 @@
+#!/usr/bin/env python
+"""Breaks the package in one line at a time and asks whether the tests see it.
+
+Each mutant is a line of a file that is replaced by a wrong one, in a copy of the package, and the tests that must go
+red. A mutant that survives is a test that is missing. Not part of the test command: it takes about
+20 minutes on two cores.
+
+usage: python scripts/mutants.py [WORD ...] [--jobs 2] [--write]
+"""
+
+import argparse
+import concurrent.futures
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple
+
+import pages
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PAGE = os.path.join(ROOT, "docs", "testing.md")
+
+
+class Mutant(NamedTuple):
+    """A wrong line.
+
+    Args:
+        what: What is wrong, in words.
+        file: The file, below `keras_gans/`.
+        old, new: Text that stands once in the file, and what takes its place.
+        tests: Arguments of pytest, below `tests/`.
+    """
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+STEP = "test_one_step_is_the_hand_derived_one"
+CITIZEN = "laws/test_keras_citizen.py"
+MUTANTS = [
+    # Train steps
+    Mutant(
+        "reals and fakes exchanged in the critic's step",
+        "engine/adversarial.py",
+        "self.critic_terms(*outputs, reals, fakes, latents)\n        loss, extras",
+        "self.critic_terms(*outputs[::-1], reals, fakes, latents)\n        loss, extras",
+        f"variants/test_gan.py -k {STEP}",
+    ),
+    Mutant(
+        "the generator steps on the critic's latents",
+        "variants/rsgan.py",
+        "        latents = self.sample_latents(ops.shape(reals)[0])\n        g_loss",
+        "        g_loss",
+        f"variants/test_rsgan.py -k {STEP}",
+    ),
+    Mutant(
+        "the generator's loss sees no reals in a relativistic game",
+        "variants/rsgan.py",
+        "    relativistic = True\n",
+        "",
+        f"variants/test_rsgan.py -k {STEP}",
+    ),
+    Mutant(
+        "every critic step sees the same reals",
+        "engine/adversarial.py",
+        "smaller(step * rows",
+        "smaller(0 * rows",
+        "variants/test_gan.py -k fresh_reals",
+    ),
+    Mutant(
+        "WGAN does not clip after a critic step",
+        "variants/wgan.py",
+        "            self.after_discriminator_step()\n",
+        "",
+        "variants/test_paper_defaults.py -k clipped",
+    ),
+    Mutant(
+        "a simultaneous WGAN step does not clip",
+        "engine/simultaneous.py",
+        "generator_gradients, generator)\n    model.after_discriminator_step()\n",
+        "generator_gradients, generator)\n",
+        "variants/test_paper_defaults.py -k clipped",
+    ),
+    Mutant(
+        "a simultaneous step gives the generator the discriminator's direction",
+        "engine/simultaneous.py",
+        "            at_fakes = -at_fakes\n",
+        "            pass\n",
+        "engine/test_simultaneous.py -k both_players",
+    ),
+    Mutant(
+        "the penalty is left out of a simultaneous step",
+        "engine/simultaneous.py",
+        'if "penalty" in model.all_logs() or any(',
+        "if any(",
+        "engine/test_simultaneous.py -k both_players",
+    ),
+    Mutant(
+        "the other player's statistics move along",
+        "engine/gradients.py",
+        "    for variable, value in zip(variables, before, strict=True):\n        variable.assign(value)\n",
+        "",
+        "engine/test_descend.py",
+    ),
+    Mutant(
+        "weight regularisers are left out",
+        "engine/gradients.py",
+        "                loss = loss + variable.regularizer(variable)\n",
+        "                pass\n",
+        "engine/test_descend.py",
+    ),
+    Mutant(
+        "evaluation draws from the training's noise",
+        "engine/model.py",
+        "self.latent_seeds if training else self.evaluation_seeds",
+        "self.latent_seeds",
+        f"{CITIZEN} -k evaluate_reports and gan",
+    ),
+    Mutant(
+        "uint8 becomes 0..2 minus 1 of another scale",
+        "engine/model.py",
+        "images / 127.5 - 1.0",
+        "images / 128.0 - 1.0",
+        f"{CITIZEN} -k every_form_of_data",
+    ),
+    Mutant(
+        "pictures are cut, not rounded",
+        "engine/inference.py",
+        "np.rint((images + 1.0) * 127.5)",
+        "((images + 1.0) * 127.5)",
+        f"{CITIZEN} -k predict_and_generate",
+    ),
+    # Losses
+    Mutant(
+        "hinge with the wrong side of the margin",
+        "games/sgan.py",
+        "ops.relu(1.0 - real)",
+        "ops.relu(1.0 + real)",
+        "variants/test_gan.py -k check_values",
+    ),
+    Mutant(
+        "saturating loss with the other sign",
+        "games/sgan.py",
+        "return -mean(ops.softplus(fake))",
+        "return mean(ops.softplus(fake))",
+        "variants/test_gan.py -k check_values",
+    ),
+    Mutant(
+        "label smoothing on the fakes' side",
+        "games/sgan.py",
+        "label_smoothing * mean(ops.softplus(real))",
+        "label_smoothing * mean(ops.softplus(fake))",
+        "variants/test_gan.py -k smoothing",
+    ),
+    Mutant(
+        "the generator's target of least squares",
+        "games/sgan.py",
+        "ops.square(fake - targets[2])",
+        "ops.square(fake - targets[1])",
+        "variants/test_gan.py -k targets",
+    ),
+    Mutant(
+        "the averaged losses without their half",
+        "variants/rsgan.py",
+        "(mean(ops.softplus(-real)) + mean(ops.softplus(fake))) / 2.0",
+        "(mean(ops.softplus(-real)) + mean(ops.softplus(fake)))",
+        "variants/test_rsgan.py -k check_values",
+    ),
+    Mutant(
+        "the generator plays the critic's side",
+        "variants/rsgan.py",
+        "return self.discriminator_loss(fake_logits, real_logits)",
+        "return self.discriminator_loss(real_logits, fake_logits)",
+        "variants/test_rsgan.py -k check_values",
+    ),
+    Mutant(
+        "GAN-QP without the factor 2",
+        "games/quadratic_potential.py",
+        "(2.0 * lam * distances)",
+        "(lam * distances)",
+        "variants/test_wasserstein.py -k gan_qp_has",
+    ),
+    Mutant(
+        "the distance of GAN-QP pulls the generator",
+        "games/quadratic_potential.py",
+        "ops.stop_gradient(reals - fakes)",
+        "(reals - fakes)",
+        "variants/test_wasserstein.py -k no_gradient",
+    ),
+    Mutant(
+        "O-GAN pushes latents and encodings apart",
+        "variants/o_gan.py",
+        "- self.correlation_weight * mean(correlation(latents, fake_encodings))\n\n    def generator_loss",
+        "+ self.correlation_weight * mean(correlation(latents, fake_encodings))\n\n    def generator_loss",
+        "variants/test_o_gan.py -k check_values",
+    ),
+    Mutant(
+        "encodings that are not standardised",
+        "variants/o_gan.py",
+        "return standardize(self.score(images, labels, training=False))",
+        "return self.score(images, labels, training=False)",
+        "variants/test_o_gan.py -k encode_standardizes",
+    ),
+    Mutant(
+        "the judge of a cascade ignores the weights of its levels",
+        "variants/cascading_rejection_gan.py",
+        'outputs * ops.convert_to_tensor(self.level_weights, "float32")',
+        "outputs / self.levels",
+        "variants/test_paper_defaults.py -k judge",
+    ),
+    Mutant(
+        "level weights that are not normalised",
+        "variants/cascading_rejection_gan.py",
+        "return (weights / weights.sum()).tolist()",
+        "return weights.tolist()",
+        "variants/test_cascading_rejection.py -k losses_over_levels",
+    ),
+    Mutant(
+        "IGN's yardstick gets a gradient",
+        "variants/ign.py",
+        "ops.stop_gradient(ops.maximum(self.clamp_ratio * reference, SMALLEST_YARDSTICK))",
+        "ops.maximum(self.clamp_ratio * reference, SMALLEST_YARDSTICK)",
+        "variants/test_ign.py -k check_gradients",
+    ),
+    Mutant(
+        "IGN's idempotence moves the outer application",
+        "variants/ign.py",
+        "self.idempotence_weight * mean(live - frozen)",
+        "self.idempotence_weight * mean(live)",
+        "variants/test_ign.py -k each_term",
+    ),
+    Mutant(
+        "KL with the conjugate of another f",
+        "games/f_divergences.py",
+        '"kl": Forms(lambda v, e: v, lambda v, e: ops.exp(e - 1.0)',
+        '"kl": Forms(lambda v, e: v, lambda v, e: ops.exp(e)',
+        "variants/test_f_gan.py -k check_values",
+    ),
+    Mutant(
+        "Hellinger's score taken for the log ratio",
+        "games/likelihood_ratios.py",
+        "ratio=lambda s: 2.0 * s",
+        "ratio=lambda s: s",
+        "variants/test_likelihood_ratio_gan.py -k read_out",
+    ),
+    # Penalties
+    Mutant(
+        "R3GAN's gamma without the half",
+        "variants/r3gan.py",
+        "schedules.at(self.gamma, step) / 2.0",
+        "schedules.at(self.gamma, step)",
+        "variants/test_r3gan.py",
+    ),
+    Mutant(
+        "R3GAN without R2",
+        "variants/r3gan.py",
+        "* (r1 + r2)",
+        "* (r1 + 0 * r2)",
+        "variants/test_r3gan.py",
+    ),
+    Mutant(
+        "WGAN-GP with another target",
+        "variants/wgan_gp.py",
+        "input_gradients(score, points)) - 1.0",
+        "input_gradients(score, points)) - 0.9",
+        "variants/test_wasserstein.py -k wgan_gp",
+    ),
+    Mutant(
+        "WGAN-LP penalises both sides",
+        "variants/wgan_gp.py",
+        "ops.square(ops.relu(excess) if self.one_sided else excess)",
+        "ops.square(excess)",
+        "variants/test_wasserstein.py -k wgan_gp",
+    ),
+    Mutant(
+        "WGAN-div with twice the power",
+        "variants/wgan_div.py",
+        "+ 1e-12, self.p / 2.0)",
+        "+ 1e-12, self.p)",
+        "variants/test_wasserstein.py -k div",
+    ),
+    Mutant(
+        "gradient norms over the last axis alone",
+        "penalties.py",
+        "axes = tuple(range(1, len(gradients.shape)))",
+        "axes = (len(gradients.shape) - 1,)",
+        "test_penalties.py -k unit_gradient",
+    ),
+    Mutant(
+        "interpolation with real and fake exchanged",
+        "penalties.py",
+        "weights * reals + (1.0 - weights) * fakes",
+        "weights * fakes + (1.0 - weights) * reals",
+        "test_penalties.py -k check_values",
+    ),
+    Mutant(
+        "R1 without the half",
+        "penalties.py",
+        "return 0.5 * mean(squared_norms(input_gradients(score, reals)))",
+        "return mean(squared_norms(input_gradients(score, reals)))",
+        "test_penalties.py -k check_values",
+    ),
+    Mutant(
+        "mixing weights from a normal law",
+        "engine/adversarial.py",
+        "keras.random.uniform((count,)",
+        "keras.random.normal((count,)",
+        "variants/test_paper_defaults.py -k mixing",
+    ),
+    Mutant(
+        "a scheduled penalty stays at its first weight",
+        "penalties.py",
+        "schedules.at(self.weight, step)",
+        "schedules.at(self.weight, 0)",
+        "test_schedules.py -k weighted",
+    ),
+    # Defaults
+    Mutant(
+        "R3GAN's beta_2",
+        "variants/r3gan.py",
+        "beta_2=0.99, epsilon=1e-8",
+        "beta_2=0.999, epsilon=1e-8",
+        "variants/test_paper_defaults.py -k optimisers",
+    ),
+    Mutant(
+        "WGAN-GP's beta_1",
+        "variants/wgan_gp.py",
+        "beta_1=0.0, beta_2=0.9",
+        "beta_1=0.5, beta_2=0.9",
+        "variants/test_paper_defaults.py -k optimisers",
+    ),
+    Mutant(
+        "O-GAN's rho",
+        "variants/o_gan.py",
+        "RMSprop(1e-4, rho=0.99)",
+        "RMSprop(1e-4)",
+        "variants/test_paper_defaults.py -k optimisers",
+    ),
+    Mutant(
+        "WGAN's critic steps",
+        "variants/wgan.py",
+        "clip=0.01, critic_steps=5",
+        "clip=0.01, critic_steps=1",
+        "variants/test_paper_defaults.py -k as_many_steps",
+    ),
+    Mutant(
+        "bfloat16 on GPUs that emulate it",
+        "machine.py",
+        "NATIVE_CAPABILITY = (8, 0)",
+        "NATIVE_CAPABILITY = (7, 0)",
+        "test_machine.py -k auto_takes",
+    ),
+    # Averaging and schedules
+    Mutant(
+        "the mean of the first steps keeps the initial weights",
+        "engine/averaging.py",
+        "ops.minimum(decay, (n - 1.0) / n)",
+        "ops.minimum(decay, n / (n + 1.0))",
+        "engine/test_averaging.py -k published",
+    ),
+    Mutant(
+        "the debiased average is that of one step later",
+        "engine/averaging.py",
+        "decay * ops.expm1((n - 1.0) * log_decay) / ops.expm1(n * log_decay)",
+        "decay * ops.expm1(n * log_decay) / ops.expm1((n + 1.0) * log_decay)",
+        "engine/test_averaging.py -k published",
+    ),
+    Mutant(
+        "accumulated gradients count as steps",
+        "engine/averaging.py",
+        "counted = 1 if not accumulated else",
+        "counted = 1 if True else",
+        "engine/test_averaging.py -k accumulated",
+    ),
+    Mutant(
+        "a half-life is an e-folding",
+        "engine/averaging.py",
+        "-math.log(2.0) / ops.maximum",
+        "-1.0 / ops.maximum",
+        "engine/test_averaging.py -k half_life",
+    ),
+    Mutant(
+        "the cosine reaches its end half-way",
+        "schedules.py",
+        "ops.cos(math.pi * progress)",
+        "ops.cos(2 * math.pi * progress)",
+        "test_schedules.py -k published",
+    ),
+    # Data order and saving
+    Mutant(
+        "every epoch has the same order",
+        "engine/batches.py",
+        "np.random.default_rng([seed, passes])",
+        "np.random.default_rng([seed, 0])",
+        "engine/test_resume_within_epoch.py",
+    ),
+    Mutant(
+        "a resumed epoch begins again",
+        "engine/batches.py",
+        "self.epoch * self.steps_per_epoch + self.start + index",
+        "self.epoch * self.steps_per_epoch + index",
+        "engine/test_resume_within_epoch.py -k rest_of_the_epoch",
+    ),
+    Mutant(
+        "seeds are not saved",
+        "engine/saving.py",
+        'store[f"seed_{i}"] = ops.convert_to_numpy(state.value)',
+        "pass",
+        f"{CITIZEN} -k saved_model_is_loaded_whole",
+    ),
+    Mutant(
+        "weights that do not fit are loaded by half",
+        "engine/saving.py",
+        "in zip(variables, before, strict=True):\n                variable.assign(value)\n",
+        "in ():\n                variable.assign(value)\n",
+        "laws/test_bad_input.py -k refused_whole",
+    ),
+    Mutant(
+        "a learning rate reaches one player only",
+        "engine/optimizers.py",
+        "        for optimizer in self.optimizers:\n            optimizer.learning_rate = value",
+        "        for optimizer in self.optimizers[:1]:\n            optimizer.learning_rate = value",
+        f"{CITIZEN} -k learning_rate_scheduler",
+    ),
+    # Metrics
+    Mutant(
+        "the Frechet distance with one root in place of two",
+        "metrics/frechet.py",
+        "(traces - 2 * _trace_of_root(x, y))",
+        "(traces - _trace_of_root(x, y))",
+        "metrics/test_frechet.py -k given_moments",
+    ),
+    Mutant(
+        "the kernel distance with the biased mean",
+        "metrics/kernel.py",
+        "_kernel_sum(x, x) / (n * (n - 1))",
+        "_kernel_sum(x, x) / (n * n)",
+        "metrics/test_distances.py -k published_value",
+    ),
+    Mutant(
+        "the inception score of unnormalised averages",
+        "metrics/inception.py",
+        "average = average[average > 0] / len(part)",
+        "average = average[average > 0]",
+        "metrics/test_distances.py -k inception",
+    ),
+    Mutant(
+        "density not divided by k",
+        "metrics/manifold.py",
+        "count / (density[0] * len(y))",
+        "count / len(y)",
+        "metrics/test_distances.py -k density",
+    ),
+    Mutant(
+        "precision and recall exchanged",
+        "metrics/manifold.py",
+        "PrecisionRecall(float(precise.mean()), float(recalled.mean()))",
+        "PrecisionRecall(float(recalled.mean()), float(precise.mean()))",
+        "metrics/test_distances.py -k collapse",
+    ),
+]
+
+
+def misplaced():
+    """Returns the mutants whose old text does not stand exactly once in their file, or whose tests are not there."""
+    wrong = []
+    for mutant in MUTANTS:
+        path = os.path.join(ROOT, "keras_gans", mutant.file)
+        with open(path, encoding="utf-8") as file:
+            count = file.read().count(mutant.old)
+        if count != 1 or not os.path.exists(os.path.join(ROOT, "tests", mutant.tests.split()[0])):
+            wrong.append(mutant)
+    return wrong
+
+
+def survives(mutant):
+    """Returns `(whether the tests stayed green, their last line, seconds)` with a mutant in place."""
+    begun = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        for name in ("keras_gans", "tests", "scripts"):
+            ignored = shutil.ignore_patterns("__pycache__", "presets")
+            shutil.copytree(os.path.join(ROOT, name), os.path.join(folder, name), ignore=ignored)
+        shutil.copy(os.path.join(ROOT, "pyproject.toml"), folder)
+        path = os.path.join(folder, "keras_gans", mutant.file)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace(mutant.old, mutant.new))
+        test, *words = mutant.tests.split(" ", 2)
+        options = [words[0], words[1]] if words else []
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"tests/{test}", *options]
+        environment = {**os.environ, "PYTHONPATH": folder, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if line.strip()] or ["no output"]
+    if done.returncode not in (0, 1):  # no test was run, or the tests could not be collected
+        lines.append(f"pytest ended with {done.returncode}: {lines[-1]}")
+    return done.returncode != 1, lines[-1], time.perf_counter() - begun
+
+
+def table(results):
+    """Returns the Markdown table of `{mutant: survived}`."""
+    lines = ["| what is wrong | file | tests that see it | |", "|---|---|---|---|"]
+    for mutant, survived in results.items():
+        tests = mutant.tests.replace(" -k ", ": ")
+        lines.append(f"| {mutant.what} | `{mutant.file}` | `{tests}` | {'**survived**' if survived else 'caught'} |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", metavar="WORD", help="default: all mutants")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants at a time, default 2")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/testing.md")
+    arguments = parser.parse_args()
+    wrong = misplaced()
+    if wrong:
+        raise SystemExit("The code has moved on: " + "; ".join(f"{m.what} ({m.file})" for m in wrong))
+    chosen = [m for m in MUTANTS if not arguments.words or any(w in m.what or w in m.file for w in arguments.words)]
+    results = {}
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        for mutant, (survived, line, seconds) in zip(chosen, pool.map(survives, chosen), strict=True):
+            results[mutant] = survived
+            print(f"{'SURVIVED' if survived else 'caught':<9} {seconds:4.0f} s  {mutant.what}", flush=True)
+            if survived:
+                print(f"          {line}", flush=True)
+    caught = sum(not survived for survived in results.values())
+    print(f"{caught} of {len(results)} caught")
+    if arguments.write:
+        pages.put(PAGE, "mutants", table(results), "Testing", "## Mutants")
+    sys.exit(caught < len(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The papers' optimisers, one row per variant, and defaults of the shared parts that a wrong line would change."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_gans as kg
+from tests.laws import small
+
+# class, learning rates (discriminator, generator), and the other settings that are not Keras's own
+ADAM_HALF = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-7}
+ADAM_ZERO = {"beta_1": 0.0, "beta_2": 0.9, "epsilon": 1e-7}
+OPTIMIZERS = {
+    ("cascading_rejection_gan", ()): ("Adam", (2e-4, 2e-4), ADAM_ZERO),
+    ("f_gan", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
+    ("gan", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
+    ("gan", (("loss", "hinge"),)): ("Adam", (2e-4, 2e-4), ADAM_ZERO),
+    ("gan_qp", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
+    ("ign", ()): ("Adam", (1e-4,), ADAM_HALF),
+    ("likelihood_ratio_gan", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
+    ("likelihood_ratio_gan", (("member", "B3"),)): ("Adam", (1e-4, 2e-4), ADAM_HALF),
+    ("o_gan", ()): ("RMSprop", (1e-4, 1e-4), {"rho": 0.99, "momentum": 0.0, "centered": False}),
+    ("r3gan", ()): ("Adam", (2e-4, 2e-4), {"beta_1": 0.0, "beta_2": 0.99, "epsilon": 1e-8}),
+    ("rsgan", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
+    ("wgan", ()): ("RMSprop", (5e-5, 5e-5), {"momentum": 0.0, "centered": False}),
+    ("wgan_div", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
+    ("wgan_gp", ()): ("Adam", (1e-4, 1e-4), ADAM_ZERO),
+}
+CRITIC_STEPS = {"wgan": 5, "wgan_gp": 5, "gan_qp": 2}  # 1 for all others
+
+
+def test_the_table_names_every_variant():
+    assert {name for name, _ in OPTIMIZERS} == set(kg.list_models())
+
+
+@pytest.mark.parametrize(("name", "knobs"), OPTIMIZERS)
+def test_the_default_optimisers_are_those_of_the_paper(name, knobs):
+    kind, rates, settings = OPTIMIZERS[name, knobs]
+    model = small.build(name, compile=False, **dict(knobs))
+    found = model.default_optimizers()
+    assert list(found) == list(model.players)
+    for rate, optimizer in zip(rates, found.values(), strict=True):
+        config = optimizer.get_config()
+        assert type(optimizer).__name__ == kind
+        assert float(config["learning_rate"]) == pytest.approx(rate)
+        assert {key: config[key] for key in settings} == pytest.approx(settings)
+        assert config["clipnorm"] is config["weight_decay"] is config["global_clipnorm"] is None
+
+
+@pytest.mark.parametrize("name", small.TWO_PLAYERS)
+def test_the_critic_takes_as_many_steps_as_in_the_paper(name):
+    model = kg.create(name, small.SHAPE, latent_dim=4, network="mlp", network_options={"width": 4})
+    assert model.critic_steps == model.batches_per_step == CRITIC_STEPS.get(name, 1)
+
+
+def test_mixing_weights_are_uniform_between_0_and_1():
+    weights = ops.convert_to_numpy(small.build("wgan_gp", compile=False).mixing_weights(20_000))
+    assert weights.shape == (20_000,) and weights.min() >= 0 and weights.max() < 1
+    heights, _ = np.histogram(weights, 10, (0, 1))
+    assert np.abs(heights / 2000 - 1).max() < 0.12
+
+
+def test_the_judge_of_a_cascade_weights_its_levels():
+    model = small.build("cascading_rejection_gan", levels=3, level_weights=(1, 2, 5), compile=False)
+    scores = ops.convert_to_tensor(np.array([[1.0, 10.0, 100.0], [0.5, 0.0, -8.0]], "float32"))
+    np.testing.assert_allclose(ops.convert_to_numpy(model.judge(scores)), [65.125, -4.9375], rtol=1e-6)
+
+
+@pytest.mark.parametrize("critic_steps", [1, 2])
+@pytest.mark.parametrize("update", ["alternating", "simultaneous"])
+def test_every_weight_of_a_wgan_critic_is_clipped_after_its_steps(update, critic_steps):
+    model = small.build("wgan", compile=False, clip=0.01, critic_steps=critic_steps)
+    model.compile(update=update, discriminator_optimizer=keras.optimizers.SGD(1.0))
+    images, _ = small.data(8)
+    model.fit(images, batch_size=4, verbose=0)
+    weights = np.concatenate([np.ravel(ops.convert_to_numpy(v)) for v in model.discriminator.trainable_variables])
+    assert np.abs(weights).max() <= 0.01 * (1 + 1e-6) and np.mean(np.abs(weights) > 0.00999) > 0.1
+
+
+@pytest.mark.parametrize("name", kg.list_models())
+def test_a_blueprint_names_builders_that_exist_and_the_networks_of_the_variant(name):
+    variant = kg.registry.get(name)
+    parts = variant.blueprint(16)
+    assert tuple(parts) == variant.networks
+    for part in parts.values():
+        assert kg.networks.having(part.builder) and part.size >= 1
