@@ -5,10 +5,9 @@ import os
 import sys
 
 from keras_gans import machine
+from keras_gans.version import __version__ as __version__
 
 machine.prepare()  # acts only before TensorFlow is imported
-
-__version__ = "0.1.0"
 
 # `keras-gans --help` answers at once, so do the workers of `ParallelDataset`: there, what needs Keras is imported when
 # it is used.

@@ -18,6 +18,7 @@ from keras_gans.commands.evaluate import evaluate, verify
 from keras_gans.commands.explain import info, list_command
 from keras_gans.commands.generate import generate, interpolate
 from keras_gans.commands.train import train
+from keras_gans.version import __version__
 
 TRACEBACK = "KERAS_GANS_TRACEBACK"
 
@@ -36,14 +37,7 @@ app.add_typer(data)
 
 def _version(asked):
     if asked:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            typer.echo(f"keras_gans {version('keras_gans')}")
-        except PackageNotFoundError:
-            import keras_gans
-
-            typer.echo(f"keras_gans {keras_gans.__version__}")
+        typer.echo(f"keras_gans {__version__}")
         raise typer.Exit()
 
 

@@ -31,15 +31,16 @@ ALLOWED = {
     "pictures": {"files"},
     "files": set(),
     "checks": set(),
+    "version": set(),
     "callbacks": {"engine", "files", "pictures"},
     "metrics": {"files"},
     "zoo": {"engine", "pictures"},
     "recipes": {"registry", "networks", "data", "files", "machine"},
     "commands": {
         *("callbacks", "data", "engine", "files", "layers", "metrics", "networks", "penalties"),
-        *("pictures", "recipes", "registry", "schedules", "zoo"),
+        *("pictures", "recipes", "registry", "schedules", "version", "zoo"),
     },
-    "cli": {"commands", "recipes", "registry"},
+    "cli": {"commands", "recipes", "registry", "version"},
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

@@ -22,10 +22,12 @@ import importlib.util
 import json
 import os
 import platform
+import sys
 import time
 
 from keras_gans import checks
 from keras_gans.recipes import Recipe, from_mapping
+from keras_gans.version import __version__
 
 FORMAT = 1
 CHECKPOINT_MINUTES = 10  # between two checkpoints within an epoch
@@ -291,17 +293,13 @@ def _settings(recipe, images, labels, num_classes):
         "data": {"name": recipe.data, "images": len(images), "sha256": digest(images, labels)},
         "backend": backend,
         "versions": {
-            "keras_gans": _version("keras_gans"),
+            "keras_gans": __version__,
             "keras": keras.__version__,
-            backend: _version(backend),
+            backend: getattr(sys.modules.get(backend), "__version__", "unknown"),  # Keras has imported it
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
     }
-
-
-def _version(package):
-    return getattr(importlib.import_module(package), "__version__", "unknown")
 
 
 def _differences(old, new):
