@@ -19,8 +19,8 @@ import sys
 import keras_gans as kg
 import pages
 from keras_gans import recipes
-from keras_gans.callbacks.checkpoint import write_json
 from keras_gans.commands import models, runs
+from keras_gans.output.files import write_json
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RECIPES = os.path.join(ROOT, "scripts", "comparisons")

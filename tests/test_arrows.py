@@ -9,7 +9,7 @@ PACKAGE = pathlib.Path(__file__).parent.parent / "keras_gans"
 ALLOWED = {
     "schedules": set(),
     "machine": set(),
-    "engine": {"files", "machine", "schedules", "zoo"},  # the zoo in save_to_preset and from_preset alone
+    "engine": {"output", "machine", "schedules", "zoo"},  # the zoo in save_to_preset and from_preset alone
     "penalties": {"engine", "schedules"},
     "layers": {"engine"},  # the fused batch norm of TensorFlow lives in engine/kernels.py
     "networks": {"layers"},
@@ -27,17 +27,17 @@ ALLOWED = {
         "variants",
         "zoo",
     },
-    "data": {"engine", "files"},  # of the engine, tf.data alone
-    "pictures": {"files"},
-    "files": set(),
+    "data": {"engine", "output"},  # of the engine, tf.data alone
+    "pictures": {"output"},
+    "output": set(),
     "checks": set(),
     "version": set(),
-    "callbacks": {"engine", "files", "pictures"},
-    "metrics": {"files"},
+    "callbacks": {"engine", "output", "pictures"},
+    "metrics": {"output"},
     "zoo": {"engine", "pictures"},
-    "recipes": {"registry", "networks", "data", "files", "machine"},
+    "recipes": {"registry", "networks", "data", "output", "machine"},
     "commands": {
-        *("callbacks", "data", "engine", "files", "layers", "metrics", "networks", "penalties"),
+        *("callbacks", "data", "engine", "output", "layers", "metrics", "networks", "penalties"),
         *("pictures", "recipes", "registry", "schedules", "version", "zoo"),
     },
     "cli": {"commands", "recipes", "registry", "version"},

@@ -35,9 +35,9 @@ def demo(
     """
     load_library()
     from keras_gans import pictures
-    from keras_gans.callbacks.checkpoint import write_json
     from keras_gans.commands import drawing, models, progress, runs
     from keras_gans.commands.generate import between_images
+    from keras_gans.output.files import write_json
 
     recipe = _recipe(data).replaced(
         epochs=epochs,

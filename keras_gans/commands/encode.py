@@ -130,8 +130,8 @@ def encode(
     load_library()
     import numpy as np
 
-    from keras_gans import files
     from keras_gans.commands import models
+    from keras_gans.output import files
 
     network = models.load_model(model)
     models.require_encoder(network, "encode")

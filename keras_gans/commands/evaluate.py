@@ -124,8 +124,8 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table
 
-    from keras_gans.callbacks.checkpoint import write_json
     from keras_gans.commands import runs
+    from keras_gans.output.files import write_json
 
     if neighbours is not None and runs.is_folder(data):
         raise ValueError("`--neighbours` needs data with a training and a test split, which your own does not have.")

@@ -47,8 +47,9 @@ def generate(
     load_library()
     import numpy as np
 
-    from keras_gans import files, pictures
+    from keras_gans import pictures
     from keras_gans.commands import models
+    from keras_gans.output import files
 
     network = models.load_model(model)
     chosen = None if labels is None else np.resize(np.asarray(models.parse_labels(labels)), count)

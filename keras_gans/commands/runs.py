@@ -354,10 +354,11 @@ def train(recipe, folder, restart=False, samples=64, console=None):
     from rich.console import Console
 
     from keras_gans import callbacks
-    from keras_gans.callbacks.checkpoint import History, write_json
+    from keras_gans.callbacks.checkpoint import History
     from keras_gans.commands import progress
     from keras_gans.commands.drawing import enlargement
     from keras_gans.engine.batches import count
+    from keras_gans.output.files import write_json
 
     console = console or Console()
 

@@ -9,13 +9,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gans import checks, files
+from keras_gans import checks
 from keras_gans.engine import averaging, kernels, simultaneous
 from keras_gans.engine.averaging import WeightAverage
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.batches import ArrayBatches, EpochCounter, RestOfEpoch, first_batch
 from keras_gans.engine.gradients import descend
 from keras_gans.engine.optimizers import LossScaleOptimizer, PlayerOptimizers, player_optimizer
+from keras_gans.output import files
 
 logger = logging.getLogger("keras_gans")
 UPDATES = ("alternating", "simultaneous")
