@@ -35,7 +35,7 @@ ALLOWED = {
     "callbacks": {"engine", "output", "pictures"},
     "metrics": {"output"},
     "zoo": {"engine", "pictures"},
-    "recipes": {"registry", "networks", "data", "output", "machine"},
+    "recipes": {"callbacks", "engine", "layers", "machine", "penalties", "registry", "schedules"},
     "commands": {
         *("callbacks", "data", "engine", "output", "layers", "metrics", "networks", "penalties"),
         *("pictures", "recipes", "registry", "schedules", "version", "zoo"),

@@ -159,115 +159,21 @@ def with_precision(recipe, run=None):
     """Returns a recipe whose precision is a Keras policy: for `"auto"` that of the run, if it has begun, else this
     machine's.
     """
-    if recipe.precision != "auto":
-        return recipe
-    if run is not None and os.path.exists(run.config_path):
+    from keras_gans.recipes import building
+
+    if recipe.precision == "auto" and run is not None and os.path.exists(run.config_path):
         return recipe.replaced(precision=run.recipe().precision)
-    from keras_gans.engine import precision
-
-    return recipe.replaced(precision=precision())
-
-
-def build(recipe, image_shape, num_classes):
-    """Returns the compiled model of a recipe and its `WeightMovingAverage` (None for `average: 0`).
-
-    The seed of the recipe is set first, so that the same recipe gives the same weights.
-    """
-    import keras
-
-    from keras_gans import callbacks, registry
-    from keras_gans.engine import precision
-
-    checks.one_of("variant", recipe.variant, registry.list_models())
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision(recipe.precision))
-    try:
-        keras.utils.set_random_seed(recipe.seed)
-        model = registry.create(
-            recipe.variant,
-            tuple(image_shape),
-            latent_dim=recipe.latent_dim,
-            network=recipe.network,
-            num_classes=num_classes,
-            network_options=recipe.network_options,
-            **{name: _objects(name, value) for name, value in recipe.knobs.items()},
-        )
-        model.compile(**_optimizers(recipe, model))
-        average = None
-        if recipe.average:
-            options = recipe.average if isinstance(recipe.average, dict) else {"decay": recipe.average}
-            known = ("decay", "half_life", "warmup", "include_statistics")
-            checks.no_unknown("`average` of a recipe", [name for name in options if name not in known], known)
-            options = {name: _objects(f"average: {name}", value) for name, value in options.items()}
-            average = callbacks.WeightMovingAverage(**options)
-            average.set_model(model)
-    finally:
-        keras.config.set_dtype_policy(before)
-    return model, average
-
-
-def _objects(argument, value):
-    """Returns a recipe's value with its objects made: `{"R1": {"weight": 10}}` becomes `R1(weight=10)`.
-
-    Raises:
-        ValueError: For an unknown class, with the nearest, or arguments that it refuses.
-    """
-    from keras_gans import layers, penalties, schedules
-
-    if isinstance(value, list):
-        return [_objects(argument, each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if len(value) != 1 or not next(iter(value))[:1].isupper():
-        return {name: _objects(argument, each) for name, each in value.items()}
-    ((name, arguments),) = value.items()
-    modules = {"R1": penalties, "R2": penalties, "GradientPenalty": penalties}
-    modules |= {"DiffAugment": layers, "CosineBurnIn": schedules}
-    checks.one_of(argument, name, modules)
-    try:
-        return getattr(modules[name], name)(**_objects(argument, arguments or {}))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"`{argument}`: {name} refuses {arguments!r}: {error}") from error
-
-
-def _optimizers(recipe, model):
-    """Returns the arguments of `model.compile`: the paper's optimisers, changed as the recipe says."""
-    import keras
-
-    from keras_gans.schedules import ScheduledAdam
-
-    chosen = model.default_optimizers()
-    for player, config in recipe.optimizers.items():
-        checks.one_of("optimizers", player, model.players)
-        if not isinstance(config, dict) or "class_name" not in config or {*config} - {"class_name", "config"}:
-            raise ValueError(
-                f"`optimizers` must map {player} to a class_name and a config, as in {{class_name: Adam, config: "
-                f"{{learning_rate: 0.0002}}}}. Received: {config!r}."
-            )
-        known = [name for name in dir(keras.optimizers) if isinstance(getattr(keras.optimizers, name), type)]
-        # Without the base class and what wraps optimisers; capitals do not matter, as in `keras.optimizers.get`.
-        known = {name.lower(): getattr(keras.optimizers, name) for name in known if "Optimizer" not in name}
-        known["scheduledadam"] = ScheduledAdam
-        optimizer = known[checks.one_of("class_name", str(config["class_name"]).lower(), known)]
-        try:
-            chosen[player] = optimizer(**_objects("optimizers", config.get("config") or {}))
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"`optimizers`: {optimizer.__name__} refuses its config for the {player}. Keras says: {error}"
-            ) from error
-    if recipe.learning_rate is not None:
-        for optimizer in chosen.values():
-            optimizer.learning_rate = _objects("learning_rate", recipe.learning_rate)
-    single = len(model.players) == 1
-    return {"optimizer" if single else f"{player}_optimizer": optimizer for player, optimizer in chosen.items()}
+    return building.with_precision(recipe)
 
 
 def rebuild(run):
     """Returns the model of an unfinished run: its settings with the weights of its last checkpoint."""
+    from keras_gans.recipes import building
+
     config = run.config()
     if not os.path.exists(run.checkpoint_path):
         raise FileNotFoundError(f"The run folder {run.folder} holds no model yet: its first epoch is not finished.")
-    model, _ = build(run.recipe(), config["image_shape"], config["num_classes"])
+    model, _ = building.build(run.recipe(), config["image_shape"], config["num_classes"])
     model.load_weights(run.checkpoint_path)
     return model
 
@@ -359,6 +265,7 @@ def train(recipe, folder, restart=False, samples=64, console=None):
     from keras_gans.commands.drawing import enlargement
     from keras_gans.engine.batches import count
     from keras_gans.output.files import write_json
+    from keras_gans.recipes import building
 
     console = console or Console()
 
@@ -378,7 +285,7 @@ def train(recipe, folder, restart=False, samples=64, console=None):
                 f"The folder {run.folder} holds a run with other settings: {'; '.join(different)}. Give the same "
                 "settings to resume it, another --out, or --restart to start over."
             )
-    model, average = build(recipe, images.shape[1:], num_classes)
+    model, average = building.build(recipe, images.shape[1:], num_classes)
     if restart:
         run.delete()
     done = 0
