@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_gans.output.images import save_gif, save_png, to_pillow
 
-__all__ = ["grid", "save_gif", "save_png", "side_by_side", "to_pillow"]
+__all__ = ["back_and_forth", "enlargement", "grid", "save_gif", "save_png", "side_by_side", "strips", "to_pillow"]
 
 
 def grid(images, columns=None, padding=2, scale=1):
@@ -45,3 +45,21 @@ def side_by_side(first, second, pairs_per_row=4, scale=1, gap=6):
     pairs = np.full((count, height, 2 * width + 1, channels), 255, "uint8")
     pairs[:, :, :width], pairs[:, :, width + 1 :] = first, second
     return grid(pairs, columns=min(pairs_per_row, count), padding=gap, scale=scale)
+
+
+def strips(images, scale=1):
+    """Returns one picture of `images`, uint8 (n, steps, h, w, c): a row for each of the n lines."""
+    count, steps = images.shape[:2]
+    return grid(images.reshape(count * steps, *images.shape[2:]), columns=steps, scale=scale)
+
+
+def back_and_forth(images, scale=1):
+    """Returns the frames of an animation that walks all lines of `images`, (n, steps, h, w, c), there and back."""
+    steps = images.shape[1]
+    order = [*range(steps), *range(steps - 2, 0, -1)]
+    return [grid(images[:, step], columns=len(images), scale=scale) for step in order]
+
+
+def enlargement(image_shape):
+    """Returns the integer scale at which images of this shape are drawn: 2 below 64 pixels, else 1."""
+    return 2 if image_shape[0] < 64 else 1

@@ -12,37 +12,6 @@ DATA_HELP = "digits, fashion_mnist, mnist, cifar10, or the path of a folder of i
 SPLIT_HELP = "train or test. [default: test; a folder has only train]"
 
 
-def images_for(model, data, split=None):
-    """Returns `(images, labels)` in the size and channels of a model; labels None for an unconditional one.
-
-    Args:
-        model: A model of images.
-        data: A set by name, or a folder.
-        split: "train", "test", or None: the test split of a named set, all of a folder.
-
-    Raises:
-        ValueError: The data has no labels and the model needs them, or they do not fit.
-    """
-    images, labels = all_for(model, data, split)
-    if model.num_classes == 0:
-        return images, None
-    if labels is None:
-        raise ValueError(
-            f"The model is conditional on {model.num_classes} classes, and the data has no labels: sort the images "
-            "into one folder per class."
-        )
-    return images, checks.labels(labels, len(images), model.num_classes)
-
-
-def all_for(model, data, split=None):
-    """Returns `(images, labels)` in the size and channels of a model, with whatever labels the data has."""
-    from keras_gans.commands import runs
-
-    height, width, channels = model.image_shape
-    split = split or ("train" if runs.is_folder(data) else "test")
-    return runs.load_data(data, split, [height, width], channels)
-
-
 def reconstruct(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
@@ -74,38 +43,22 @@ def reconstruct(
     import numpy as np
 
     from keras_gans import pictures
-    from keras_gans.commands import models
+    from keras_gans.runs import loading, reconstruction
 
-    network = models.load_model(model)
-    models.require_encoder(network, "reconstruct")
-    models.require_images(network, "reconstruct")
-    images, labels = images_for(network, data, split)
+    network = loading.load_model(model)
+    loading.require_encoder(network, "reconstruct")
+    loading.require_images(network, "reconstruct")
+    images, labels = loading.images_for(network, data, split)
     chosen = np.random.default_rng(seed).permutation(len(images))[:count]
-    images, mean_image = images[chosen], mean_of(images)
+    images, mean_image = images[chosen], reconstruction.mean_of(images)
     labels = None if labels is None else labels[chosen]
-    with models.weights_in_use(network, average):
+    with loading.weights_in_use(network, average):
         again = network.reconstruct(images, *([] if labels is None else [labels]), truncation=truncation)
     pictures.save_png(out, pictures.side_by_side(images, again, scale=scale))
-    error, baseline = squared_error(images, again), squared_error(images, mean_image)
+    error = reconstruction.squared_error(images, again)
+    baseline = reconstruction.squared_error(images, mean_image)
     typer.echo(f"Wrote {len(images)} images beside their reconstructions to {out}.")
     typer.echo(f"Mean squared error per pixel: {error:.4f}; of the mean image: {baseline:.4f} (images in [-1, 1]).")
-
-
-def mean_of(images):
-    """Returns the mean of uint8 images (n, h, w, c) as one float64 image, in 0..255."""
-    import numpy as np
-
-    total = np.zeros(images.shape[1:])
-    for start in range(0, len(images), 1024):
-        total += images[start : start + 1024].sum(axis=0, dtype="float64")
-    return total / len(images)
-
-
-def squared_error(images, others):
-    """Returns the mean squared error per pixel of images in 0..255, in the units of [-1, 1]."""
-    import numpy as np
-
-    return float(np.mean(np.square((images.astype("float64") - others) / 127.5)))
 
 
 def encode(
@@ -130,15 +83,15 @@ def encode(
     load_library()
     import numpy as np
 
-    from keras_gans.commands import models
     from keras_gans.output import files
+    from keras_gans.runs import loading
 
-    network = models.load_model(model)
-    models.require_encoder(network, "encode")
-    models.require_images(network, "encode")
-    images, conditions = images_for(network, data, split)
-    labels = all_for(network, data, split)[1]
-    with models.weights_in_use(network, average):
+    network = loading.load_model(model)
+    loading.require_encoder(network, "encode")
+    loading.require_images(network, "encode")
+    images, labels = loading.all_for(network, data, split)
+    conditions = loading.conditions_for(network, labels, len(images))
+    with loading.weights_in_use(network, average):
         arrays = {"encodings": network.encode(images, *([] if conditions is None else [conditions]))}
     if labels is not None:
         arrays["labels"] = labels

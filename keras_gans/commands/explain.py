@@ -9,6 +9,7 @@ import typer
 
 from keras_gans import checks, recipes
 from keras_gans.commands.startup import load_library
+from keras_gans.runs.folder import Run
 
 
 def summary(variant):
@@ -126,8 +127,6 @@ def _show_preset(name, about):
 
 
 def _show_run(folder):
-    from keras_gans.commands.runs import Run
-
     run = Run(folder)
     config, recipe = run.config(), run.recipe()
     rows = run.rows()

@@ -48,14 +48,14 @@ def generate(
     import numpy as np
 
     from keras_gans import pictures
-    from keras_gans.commands import models
     from keras_gans.output import files
+    from keras_gans.runs import loading
 
-    network = models.load_model(model)
-    chosen = None if labels is None else np.resize(np.asarray(models.parse_labels(labels)), count)
+    network = loading.load_model(model)
+    chosen = None if labels is None else np.resize(np.asarray(parse_labels(labels)), count)
     if len(network.image_shape) != 3 and npz is None:
-        models.require_images(network, "generate")
-    with models.weights_in_use(network, average):
+        loading.require_images(network, "generate")
+    with loading.weights_in_use(network, average):
         images = network.generate(count, labels=chosen, seed=seed)
     if npz is not None:
         arrays = {"images": images}
@@ -108,65 +108,29 @@ def interpolate(
     drawing.output("--out", out, ".png")
     load_library()
     from keras_gans import pictures
-    from keras_gans.commands import models
+    from keras_gans.runs import interpolation, loading
 
-    network = models.load_model(model)
-    models.require_images(network, "interpolate")
-    with models.weights_in_use(network, average):
+    network = loading.load_model(model)
+    loading.require_images(network, "interpolate")
+    with loading.weights_in_use(network, average):
         if data is None:
-            images = between_latents(network, pairs, steps, seed, renormalize)
+            images = interpolation.between_latents(network, pairs, steps, seed, renormalize)
         else:
-            models.require_encoder(network, "interpolate --data")
-            images = between_images(network, data, pairs, steps, seed, renormalize)
-    pictures.save_png(out, drawing.strips(images, scale=scale))
+            loading.require_encoder(network, "interpolate --data")
+            images = interpolation.between_images(network, data, pairs, steps, seed, renormalize)
+    pictures.save_png(out, pictures.strips(images, scale=scale))
     typer.echo(f"Wrote {pairs} lines of {steps} steps to {out}.")
     if gif:
         animation = os.path.splitext(out)[0] + ".gif"
-        pictures.save_gif(animation, drawing.back_and_forth(images, scale=scale), seconds=0.15)
+        pictures.save_gif(animation, pictures.back_and_forth(images, scale=scale), seconds=0.15)
         typer.echo(f"Wrote the animation {animation}.")
 
 
-def between_images(model, data, pairs, steps, seed, renormalize):
-    """Returns uint8 images (pairs, steps + 2, h, w, c): two real ones with the line of their encodings between them."""
-    import numpy as np
-
-    from keras_gans.commands.encode import images_for
-
-    images, labels = images_for(model, data)
-    rng = np.random.default_rng(seed)
-    if len(images) < 2:
-        raise ValueError(f"`--data` must hold at least two images. Received: {len(images)}.")
-    first = rng.choice(len(images), pairs, replace=len(images) < pairs)
-    second = np.empty_like(first)
-    for i, index in enumerate(first):  # the ends of a line differ, and are of one class in a conditional model
-        others = np.arange(len(images)) if labels is None else np.flatnonzero(labels == labels[index])
-        others = others[others != index] if len(others) > 1 else others
-        second[i] = rng.choice(others)
-    lines = model.interpolate(
-        images[first],
-        images[second],
-        steps=steps,
-        labels=None if labels is None else labels[first],
-        renormalize=renormalize,
-    )
-    return np.concatenate([images[first][:, None], lines, images[second][:, None]], axis=1)
-
-
-def between_latents(model, pairs, steps, seed, renormalize):
-    """Returns uint8 images (pairs, steps, h, w, c) on the lines between random latents.
-
-    With `renormalize`, the norm of the points goes evenly from that of one end to that of the other.
-    """
-    import numpy as np
-
-    latents = model.latents_for(2 * pairs, seed)
-    ends = latents.reshape(2, pairs, 1, -1)
-    weights = np.linspace(0.0, 1.0, steps)[None, :, None]
-    points = (1 - weights) * ends[0] + weights * ends[1]  # (pairs, steps, latent_dim)
-    if renormalize:
-        norms = np.linalg.norm(ends, axis=-1, keepdims=True)
-        points *= ((1 - weights) * norms[0] + weights * norms[1]) / np.linalg.norm(points, axis=-1, keepdims=True)
-    labels = model.labels_for(pairs)
-    labels = None if labels is None else np.repeat(labels, steps)
-    images = model.decode(points.reshape(-1, *latents.shape[1:]).astype("float32"), labels)
-    return images.reshape(pairs, steps, *images.shape[1:])
+def parse_labels(text):
+    """Returns the labels in `"3"` or `"0,1,2"` as a list of integers."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"`labels` must be integers with commas between them. {checks.received(labels=text)}"
+        ) from None

@@ -131,6 +131,6 @@ def train(
         "limit": limit,
     }
     load_library()
-    from keras_gans.commands import runs
+    from keras_gans.runs import training
 
-    runs.train(recipe_of(name, data, **options), out, restart=restart, samples=samples)
+    training.train(recipe_of(name, data, **options), out, restart=restart, samples=samples)
