@@ -11,13 +11,18 @@ from typing import Annotated
 
 import typer
 
+from keras_gans.commands import options
 from keras_gans.commands.data import app as data
 from keras_gans.commands.demo import demo
-from keras_gans.commands.encode import encode, reconstruct
-from keras_gans.commands.evaluate import evaluate, verify
-from keras_gans.commands.explain import info, list_command
-from keras_gans.commands.generate import generate, interpolate
+from keras_gans.commands.encode import encode
+from keras_gans.commands.evaluate import evaluate
+from keras_gans.commands.generate import generate
+from keras_gans.commands.info import info
+from keras_gans.commands.interpolate import interpolate
+from keras_gans.commands.list import list_command
+from keras_gans.commands.reconstruct import reconstruct
 from keras_gans.commands.train import train
+from keras_gans.commands.verify import verify
 from keras_gans.version import __version__
 
 TRACEBACK = "KERAS_GANS_TRACEBACK"
@@ -27,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    context_settings=options.CONTEXT,
 )
 app.command("list")(list_command)
 for command in (info, train, generate, reconstruct, interpolate, encode, evaluate, verify, demo):

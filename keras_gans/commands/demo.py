@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_gans import recipes
+from keras_gans.commands import options
 from keras_gans.commands.startup import load_library
 
 
@@ -17,9 +18,9 @@ def demo(
     ] = "digits",
     epochs: Annotated[int | None, typer.Option(help="Passes over the data. [default: those of the recipe]")] = None,
     width: Annotated[int | None, typer.Option(help="Width of the networks. [default: that of the recipe]")] = None,
-    limit: Annotated[int | None, typer.Option(help="Train on the first images only, for a quick trial.")] = None,
+    limit: options.Limit = None,
     seed: Annotated[int | None, typer.Option(help="Another seed, another run. [default: that of the recipe]")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Remove the run in the folder and start over.")] = False,
+    restart: options.Restart = False,
 ):
     """Train an O-GAN on real digits and show what it does.
 
