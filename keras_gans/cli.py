@@ -11,13 +11,19 @@ from typing import Annotated
 
 import typer
 
+from keras_gans.commands import options
 from keras_gans.commands.data import app as data
 from keras_gans.commands.demo import demo
-from keras_gans.commands.encode import encode, reconstruct
-from keras_gans.commands.evaluate import evaluate, verify
-from keras_gans.commands.explain import info, list_command
-from keras_gans.commands.generate import generate, interpolate
+from keras_gans.commands.encode import encode
+from keras_gans.commands.evaluate import evaluate
+from keras_gans.commands.generate import generate
+from keras_gans.commands.info import info
+from keras_gans.commands.interpolate import interpolate
+from keras_gans.commands.list import list_command
+from keras_gans.commands.reconstruct import reconstruct
 from keras_gans.commands.train import train
+from keras_gans.commands.verify import verify
+from keras_gans.version import __version__
 
 TRACEBACK = "KERAS_GANS_TRACEBACK"
 
@@ -26,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    context_settings=options.CONTEXT,
 )
 app.command("list")(list_command)
 for command in (info, train, generate, reconstruct, interpolate, encode, evaluate, verify, demo):
@@ -36,14 +42,7 @@ app.add_typer(data)
 
 def _version(asked):
     if asked:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            typer.echo(f"keras_gans {version('keras_gans')}")
-        except PackageNotFoundError:
-            import keras_gans
-
-            typer.echo(f"keras_gans {keras_gans.__version__}")
+        typer.echo(f"keras_gans {__version__}")
         raise typer.Exit()
 
 

@@ -1,11 +1,10 @@
 """Pictures of pictures: grids, PNG and GIF files."""
 
-import os
-
 import numpy as np
-from PIL import Image
 
-from keras_gans import files
+from keras_gans.output.images import save_gif, save_png, to_pillow
+
+__all__ = ["back_and_forth", "enlargement", "grid", "save_gif", "save_png", "side_by_side", "strips", "to_pillow"]
 
 
 def grid(images, columns=None, padding=2, scale=1):
@@ -48,21 +47,19 @@ def side_by_side(first, second, pairs_per_row=4, scale=1, gap=6):
     return grid(pairs, columns=min(pairs_per_row, count), padding=gap, scale=scale)
 
 
-def to_pillow(picture):
-    """Returns a `PIL.Image` of a uint8 array (h, w, 1 or 3)."""
-    return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+def strips(images, scale=1):
+    """Returns one picture of `images`, uint8 (n, steps, h, w, c): a row for each of the n lines."""
+    count, steps = images.shape[:2]
+    return grid(images.reshape(count * steps, *images.shape[2:]), columns=steps, scale=scale)
 
 
-def save_png(path, picture):
-    """Writes a uint8 array (h, w, 1 or 3) as a PNG, atomically."""
-    with files.replacing(path, suffix=".png") as temporary:
-        to_pillow(picture).save(temporary, optimize=True)
+def back_and_forth(images, scale=1):
+    """Returns the frames of an animation that walks all lines of `images`, (n, steps, h, w, c), there and back."""
+    steps = images.shape[1]
+    order = [*range(steps), *range(steps - 2, 0, -1)]
+    return [grid(images[:, step], columns=len(images), scale=scale) for step in order]
 
 
-def save_gif(path, pictures, seconds=0.25):
-    """Writes PNG files or uint8 arrays of one size as an endless GIF, atomically; the last frame stays longer."""
-    frames = [Image.open(p) if isinstance(p, (str, os.PathLike)) else to_pillow(p) for p in pictures]
-    frames = [frame.convert("RGB").quantize(32, dither=Image.Dither.NONE) for frame in frames]  # a film, not a print
-    durations = [int(seconds * 1000)] * (len(frames) - 1) + [2000]
-    with files.replacing(path, suffix=".gif") as temporary:
-        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+def enlargement(image_shape):
+    """Returns the integer scale at which images of this shape are drawn: 2 below 64 pixels, else 1."""
+    return 2 if image_shape[0] < 64 else 1

@@ -19,8 +19,9 @@ import sys
 import keras_gans as kg
 import pages
 from keras_gans import recipes
-from keras_gans.callbacks.checkpoint import write_json
-from keras_gans.commands import models, runs
+from keras_gans.output.files import write_json
+from keras_gans.runs import loading
+from keras_gans.runs.folder import Run
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RECIPES = os.path.join(ROOT, "scripts", "comparisons")
@@ -58,14 +59,14 @@ def trained(recipe, seed, arguments):
         value = getattr(arguments, option)
         command += [f"--{option}", str(value)] if value else []
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return runs.Run(folder)
+    return Run(folder)
 
 
 def scored(run, average, samples):
     """Returns the scores of a run's model, which lie beside it once they are computed.
 
     Args:
-        run: A finished `runs.Run`.
+        run: A finished `Run`.
         average: Whether the moving average is judged, or the last weights; None for the average, if there is one.
         samples: Generated images; None for as many as the test images.
     """
@@ -74,8 +75,8 @@ def scored(run, average, samples):
     if not os.path.exists(path):
         images, _ = kg.data.load(run.recipe().data, split="test")
         samples = samples or len(images)
-        model = models.load_model(run.folder)
-        with models.weights_in_use(model, average):
+        model = loading.load_model(run.folder)
+        with loading.weights_in_use(model, average):
             write_json(path, kg.metrics.evaluate(model, images, samples=samples))
     with open(path, encoding="utf-8") as file:
         return json.load(file)["scores"]

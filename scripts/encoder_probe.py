@@ -15,7 +15,7 @@ import os
 import keras_gans as kg
 import pages
 from keras_gans import pictures
-from keras_gans.commands import models
+from keras_gans.runs import loading
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -46,11 +46,11 @@ def main():
     parser.add_argument("--docs", default=os.path.join(ROOT, "docs"))
     parser.add_argument("--limit", type=int, help="use the first images of both sets only")
     arguments = parser.parse_args()
-    model = models.load_model(arguments.model)
-    models.require_encoder(model, "encoder_probe")
+    model = loading.load_model(arguments.model)
+    loading.require_encoder(model, "encoder_probe")
     train, labels = (array[: arguments.limit] for array in kg.data.load(arguments.data))
     test, test_labels = (array[: arguments.limit] for array in kg.data.load(arguments.data, split="test"))
-    with models.weights_in_use(model):
+    with loading.weights_in_use(model):
         codes = encoded(model, train), encoded(model, test)
         fakes = model.generate(16, seed=0)
         again = model.reconstruct(test[:16]), model.reconstruct(fakes)

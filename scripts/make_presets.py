@@ -15,7 +15,8 @@ import sys
 
 import keras_gans as kg
 from keras_gans import pictures, zoo
-from keras_gans.commands import models, runs
+from keras_gans.runs import loading
+from keras_gans.runs.folder import Run
 from keras_gans.zoo import preset
 
 import yaml
@@ -66,8 +67,8 @@ def main():
     for folder in (RECEIPTS, STRIPS, zoo.FOLDER):
         os.makedirs(folder, exist_ok=True)
     for name in names:
-        run = runs.Run(os.path.join(arguments.folder, name))
-        model, told = models.load_model(run.model_path), about(run, arguments.machine, notes.get(name))
+        run = Run(os.path.join(arguments.folder, name))
+        model, told = loading.load_model(run.model_path), about(run, arguments.machine, notes.get(name))
         target = os.path.join(zoo.FOLDER, name)
         preset.save(model, target, told, "float16", overwrite=True)
         receipt = os.path.join(RECEIPTS, f"{name}.json")

@@ -16,8 +16,9 @@ import os
 import time
 
 import keras_gans as kg
-from keras_gans import files, machine
+from keras_gans import machine
 from keras_gans.metrics import classifier
+from keras_gans.output import files
 
 import keras
 import numpy as np

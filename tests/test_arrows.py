@@ -18,9 +18,9 @@ ALLOWED = {
     "version": set(),
     "machine": set(),
     "schedules": set(),
-    "files": set(),
-    "pictures": {"files"},
-    "engine": {"files", "machine", "schedules", "zoo"},  # the zoo in save_to_preset and from_preset alone
+    "output": set(),
+    "pictures": {"output"},
+    "engine": {"machine", "output", "schedules", "zoo"},  # the zoo in save_to_preset and from_preset alone
     "penalties": {"engine", "schedules"},
     "games": {"engine"},
     "samplers": set(),
@@ -31,21 +31,22 @@ ALLOWED = {
     "public": {
         *("callbacks", "data", "layers", "metrics", "networks", "penalties", "registry", "schedules", "zoo"),
     },
-    "data": {"engine", "files"},  # of the engine, tf.data alone
-    "callbacks": {"engine", "files", "pictures"},
-    "metrics": {"files"},
+    "data": {"engine", "output"},  # of the engine, tf.data alone
+    "callbacks": {"engine", "output", "pictures"},
+    "metrics": {"output"},
     "zoo": {"pictures"},
-    "recipes": {"machine"},
+    "recipes": {"callbacks", "engine", "layers", "machine", "penalties", "registry", "schedules"},
+    "runs": {*("callbacks", "data", "engine", "metrics", "output", "pictures", "recipes", "registry", "zoo")},
     "commands": {
-        *("callbacks", "data", "engine", "files", "layers", "metrics", "networks", "penalties"),
-        *("pictures", "recipes", "registry", "schedules", "zoo"),
+        *("callbacks", "data", "layers", "metrics", "networks", "output", "pictures", "recipes", "registry", "runs"),
+        "zoo",
     },
     "cli": {"commands"},
 }
 LONGEST_FILE, LONGEST_VARIANT, LONGEST_ENGINE = 450, 220, 260
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 PARTS = [path for path in FILES if path != PACKAGE / "__init__.py"]
-BY_NAME = {"registry.py", "__init__.py", "engine/backend.py", "commands/startup.py"}  # may import ourselves by a string
+BY_NAME = {"registry.py", "__init__.py", "engine/backend.py"}  # may import ourselves by a string
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
 RELATIVE = {"ids": lambda path: str(path.relative_to(PACKAGE))}
 

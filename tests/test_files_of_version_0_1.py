@@ -41,14 +41,15 @@ def test_a_preset_loads_with_its_state():
 
 
 def test_a_run_folder_loads_and_is_known_as_finished(tmp_path):
-    from keras_gans.commands import models, runs
+    from keras_gans.runs import folder as folders
+    from keras_gans.runs import loading, training
 
     folder = shutil.copytree(FOLDER / "run", tmp_path / "run")
-    run = runs.Run(folder)
+    run = folders.Run(folder)
     assert run.recipe().variant == "o_gan" and [row["epoch"] for row in run.rows()] == ["1", "2"]
-    model = models.load_model(folder)
+    model = loading.load_model(folder)
     with model.averages[0].applied():
         assert_same_pictures(model.generate(4, seed=0), "run")
     if BACKEND == "tensorflow":  # a run goes on on the backend on which it began
-        assert runs.train(run.recipe(), folder, samples=0).seconds == 0
+        assert training.train(run.recipe(), folder, samples=0).seconds == 0
         assert pathlib.Path(run.model_path).exists()

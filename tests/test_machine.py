@@ -129,23 +129,24 @@ def test_emulated_bfloat16_is_done_with_one_warning_that_gives_the_factor(proces
 
 
 def test_a_run_keeps_the_precision_it_began_with(processor, monkeypatch, tmp_path):
-    from keras_gans.commands import runs
     from keras_gans.engine import kernels
+    from keras_gans.recipes import Recipe
+    from keras_gans.runs import loading, training
 
-    recipe = runs.default_recipe("gan", data="digits", limit=32, image_size=8, network="mlp", epochs=1)
+    recipe = Recipe("gan", data="digits", limit=32, image_size=8, network="mlp", epochs=1)
     recipe = recipe.replaced(network_options={"width": 8}, latent_dim=4, batch_size=16)
     assert recipe.precision == "auto"
     monkeypatch.setattr(kernels.backend, "accelerator", lambda: TPU)  # a machine with native bfloat16
-    run = runs.train(recipe, tmp_path / "run", samples=0).run
+    run = training.train(recipe, tmp_path / "run", samples=0).run
     assert run.recipe().precision == "mixed_bfloat16"
     monkeypatch.setattr(kernels.backend, "accelerator", lambda: CPU)  # and one without
     processor()
-    resumed = runs.train(recipe.replaced(epochs=2), run.folder, samples=0)
+    resumed = training.train(recipe.replaced(epochs=2), run.folder, samples=0)
     assert resumed.model.dtype_policy.name == run.recipe().precision == "mixed_bfloat16" and len(run.rows()) == 2
-    assert runs.rebuild(run).dtype_policy.name == "mixed_bfloat16"
+    assert loading.rebuild(run).dtype_policy.name == "mixed_bfloat16"
     with pytest.raises(ValueError, match="precision is 'mixed_bfloat16' there and 'float32' here"):
-        runs.train(recipe.replaced(precision="float32"), run.folder, samples=0)
-    started_over = runs.train(recipe, run.folder, restart=True, samples=0)
+        training.train(recipe.replaced(precision="float32"), run.folder, samples=0)
+    started_over = training.train(recipe, run.folder, restart=True, samples=0)
     assert started_over.model.dtype_policy.name == "float32"
 
 

@@ -1,14 +1,14 @@
 """Checkpoints from which a killed run resumes exactly."""
 
-import json
 import os
 import time
 
 import keras
 
-from keras_gans import checks, files
+from keras_gans import checks
 from keras_gans.engine.batches import count
 from keras_gans.engine.private_keras import begin_at_epoch
+from keras_gans.output import files
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -85,10 +85,3 @@ class History(keras.callbacks.Callback):
         with open(self.path, encoding="utf-8") as file:
             names, *lines = file.read().splitlines()
         return [dict(zip(names.split(","), line.split(","), strict=True)) for line in lines]
-
-
-def write_json(path, value):
-    """Writes a JSON file atomically."""
-    with files.replacing(path, suffix=".json") as temporary, open(temporary, "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2)
-        file.write("\n")

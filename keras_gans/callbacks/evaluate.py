@@ -8,7 +8,7 @@ import os
 import keras
 
 from keras_gans import checks
-from keras_gans.callbacks.checkpoint import write_json
+from keras_gans.output.files import write_json
 
 
 class Evaluate(keras.callbacks.Callback):

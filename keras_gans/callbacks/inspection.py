@@ -5,10 +5,11 @@ import os
 import keras
 import numpy as np
 
-from keras_gans import checks, files
-from keras_gans.callbacks.tensorboard import EventWriter
+from keras_gans import checks
 from keras_gans.engine import Probe
 from keras_gans.engine.batches import count
+from keras_gans.output import files
+from keras_gans.output.tensorboard import EventWriter
 
 NUMBERS = ("mean", "std", "min", "max", "norm", "zeros", "not_finite")
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_gans import checks, pictures
-from keras_gans.callbacks.tensorboard import EventWriter
+from keras_gans.output.tensorboard import EventWriter
 
 SHOWN = ("samples", "interpolations", "reconstructions")
 

@@ -1,4 +1,5 @@
-"""The commands of `keras-gans`, and what they are made of: runs, models from files, sheets of pictures.
+"""The commands of `keras-gans`, one file each: options in, a few calls of the library, sentences out.
 
-Nothing here imports Keras before a command needs it, so that `keras-gans --help` answers at once.
+`options` has what several commands take. Nothing here imports Keras before a command needs it, so that
+`keras-gans --help` answers at once; `startup` then loads it quietly.
 """

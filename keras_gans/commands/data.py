@@ -5,13 +5,14 @@ from typing import Annotated
 import typer
 
 from keras_gans import checks
+from keras_gans.commands import options
 
 app = typer.Typer(
     name="data",
     help="Pack a folder of images into one HDF5 file, and check such a file.",
     no_args_is_help=True,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    context_settings=options.CONTEXT,
 )
 
 
@@ -21,8 +22,8 @@ def pack(
         str, typer.Argument(metavar="FOLDER", help="Images at any depth; first-level folders are classes.")
     ],
     out: Annotated[str, typer.Argument(metavar="OUT.h5", help="The file to write.")],
-    image_size: Annotated[int, typer.Option(help="Pixels per side.")] = 64,
-    channels: Annotated[int, typer.Option(help="1 for gray, 3 for RGB.")] = 3,
+    image_size: Annotated[int, typer.Option(help=options.IMAGE_SIZE_HELP)] = 64,
+    channels: Annotated[int, typer.Option(help=options.CHANNELS_HELP)] = 3,
     crop: Annotated[bool, typer.Option("--crop/--squeeze", help="Cut out the middle square, or distort to it.")] = True,
     on_error: Annotated[str, typer.Option(help="skip or raise: what a file that cannot be read does.")] = "skip",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_gans import recipes
+from keras_gans.commands import options
 from keras_gans.commands.startup import load_library
 
 
@@ -17,9 +18,9 @@ def demo(
     ] = "digits",
     epochs: Annotated[int | None, typer.Option(help="Passes over the data. [default: those of the recipe]")] = None,
     width: Annotated[int | None, typer.Option(help="Width of the networks. [default: that of the recipe]")] = None,
-    limit: Annotated[int | None, typer.Option(help="Train on the first images only, for a quick trial.")] = None,
+    limit: options.Limit = None,
     seed: Annotated[int | None, typer.Option(help="Another seed, another run. [default: that of the recipe]")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Remove the run in the folder and start over.")] = False,
+    restart: options.Restart = False,
 ):
     """Train an O-GAN on real digits and show what it does.
 
@@ -35,9 +36,8 @@ def demo(
     """
     load_library()
     from keras_gans import pictures
-    from keras_gans.callbacks.checkpoint import write_json
-    from keras_gans.commands import drawing, models, progress, runs
-    from keras_gans.commands.generate import between_images
+    from keras_gans.output.files import write_json
+    from keras_gans.runs import interpolation, loading, progress, training
 
     recipe = _recipe(data).replaced(
         epochs=epochs,
@@ -45,19 +45,19 @@ def demo(
         limit=limit,
         seed=seed,
     )
-    trained = runs.train(recipe, out, restart=restart)
-    model, scale = trained.model, drawing.enlargement(trained.model.image_shape)
+    trained = training.train(recipe, out, restart=restart)
+    model, scale = trained.model, pictures.enlargement(trained.model.image_shape)
 
     def path(name):
         return os.path.join(out, name)
 
-    with models.weights_in_use(model):
+    with loading.weights_in_use(model):
         pictures.save_png(path("samples.png"), pictures.grid(model.generate(64, seed=recipe.seed), scale=scale))
-        split = "training" if runs.is_folder(recipe.data) else "held-out"
+        split = "training" if loading.is_folder(recipe.data) else "held-out"
         report, images, again = measure(model, recipe, trained.images)
         pictures.save_png(path("reconstructions.png"), pictures.side_by_side(images[:32], again[:32], scale=scale))
-        lines = between_images(model, recipe.data, pairs=6, steps=8, seed=recipe.seed, renormalize=False)
-        pictures.save_png(path("interpolation.png"), drawing.strips(lines, scale=scale))
+        lines = interpolation.between_images(model, recipe.data, pairs=6, steps=8, seed=recipe.seed, renormalize=False)
+        pictures.save_png(path("interpolation.png"), pictures.strips(lines, scale=scale))
     animation = os.path.join(trained.run.samples, "training.gif")
     if os.path.exists(animation):
         shutil.copyfile(animation, path("training.gif"))
@@ -104,16 +104,16 @@ def measure(model, recipe, training_images):
     """
     import numpy as np
 
-    from keras_gans.commands.encode import images_for, mean_of, squared_error
     from keras_gans.metrics import latent_correlation
+    from keras_gans.runs import loading, reconstruction
 
-    images, _ = images_for(model, recipe.data)
+    images, _ = loading.images_for(model, recipe.data)
     images = images[np.random.default_rng(recipe.seed).permutation(len(images))[:1000]]
     again = model.reconstruct(images)
     numbers = {
         "latent_correlation": round(latent_correlation(model, seed=recipe.seed), 4),
-        "reconstruction_error": round(squared_error(images, again), 5),
-        "mean_image_error": round(squared_error(images, mean_of(training_images)), 5),
+        "reconstruction_error": round(reconstruction.squared_error(images, again), 5),
+        "mean_image_error": round(reconstruction.squared_error(images, reconstruction.mean_of(training_images)), 5),
         "images_measured": len(images),
     }
     return numbers, images, again

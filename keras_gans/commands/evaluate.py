@@ -1,93 +1,20 @@
-"""`keras-gans evaluate` and `keras-gans verify`: scores of a model, and whether they can be reproduced."""
+"""`keras-gans evaluate`: scores of a model."""
 
-import json
 import os
 from typing import Annotated
 
 import typer
 
 from keras_gans import checks
-from keras_gans.commands.encode import DATA_HELP, SPLIT_HELP
-from keras_gans.commands.generate import AVERAGE_HELP, MODEL_HELP
+from keras_gans.commands import options
 from keras_gans.commands.startup import load_library
-
-TOLERANCE = 1e-3  # relative: the same weights on another backend or machine
-
-
-def _record(asked, samples, seed, picture=None):
-    """Returns the record of an evaluation.
-
-    Args:
-        asked: Dict of `model`, `data`, `split`, `features`, `weights`, `average`, `neighbours` (whether).
-        samples, seed: See `keras_gans.metrics.evaluate`.
-        picture: Path for the nearest neighbours, or None.
-    """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from keras_gans import metrics
-    from keras_gans.commands import models
-    from keras_gans.commands.encode import images_for
-
-    network = models.load_model(asked["model"])
-    models.require_images(network, "evaluate")
-    images, labels = images_for(network, asked["data"], asked["split"])
-    count = len(images) if samples is None else checks.positive_integer("--samples", samples, minimum=8)
-    console = Console(stderr=True)
-    progress = Progress(console=console, transient=True, disable=not console.is_terminal)
-    judge = _network(asked)
-    with models.weights_in_use(network, asked["average"]), progress as bar:
-        task = bar.add_task(f"Generating {count:,} images", total=count)
-        record = metrics.evaluate(
-            network, images, judge, labels, count, seed, lambda done: bar.update(task, completed=done)
-        )
-    if asked["neighbours"]:
-        record["scores"] |= _neighbours(network, judge, asked, count, seed, picture)
-    return {**record, "asked": asked}
-
-
-def _network(asked):
-    """Returns what `keras_gans.metrics.evaluate` takes as `features`."""
-    if asked["weights"] is None:
-        return asked["features"]
-    from keras_gans.metrics import FIDInception
-
-    return FIDInception(asked["weights"])
-
-
-def _neighbours(network, judge, asked, count, seed, picture):
-    """Compares generated images with their nearest training images; returns the numbers and draws the closest."""
-    import numpy as np
-
-    from keras_gans import metrics, pictures
-    from keras_gans.commands import models, runs
-    from keras_gans.commands.drawing import enlargement
-    from keras_gans.metrics.networks import feature_network
-
-    height, width, channels = network.image_shape
-    train, held_out = (
-        runs.load_data(asked["data"], split, [height, width], channels)[0] for split in ("train", "test")
-    )
-    with models.weights_in_use(network, asked["average"]):
-        images = network.generate(count, seed=seed)
-    features = feature_network(judge, network.image_shape)
-    sets = {"train": train, "fake": images, "held_out": held_out, "mirrored": images[:, :, ::-1]}
-    found = metrics.nearest_neighbours(**{name: features(values) for name, values in sets.items()})
-    if picture is not None:
-        closest = found.closest(16)
-        near, flipped = train[found.indices[closest]], found.mirrored[closest, None, None, None]
-        near = np.where(flipped, near[:, :, ::-1], near)
-        sheet = pictures.side_by_side(images[closest], near, scale=enlargement(network.image_shape))
-        pictures.save_png(picture, sheet)
-        typer.echo(f"Wrote the 16 images nearest to training images, each beside that one, to {picture}.")
-    return {"copied": found.copied, "neighbours_z": found.z, "authenticity": found.authenticity}
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
-    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    model: options.Model,
+    data: options.Data,
     out: Annotated[str | None, typer.Option(help="A .json file for the scores and all settings.")] = None,
-    split: Annotated[str | None, typer.Option(help=SPLIT_HELP)] = None,
+    split: options.Split = None,
     features: Annotated[
         str, typer.Option(help="auto, classifier (32x32, shipped), inception (downloads 96 MB), random or pixels.")
     ] = "auto",
@@ -97,7 +24,7 @@ def evaluate(
     ] = None,
     samples: Annotated[int | None, typer.Option(help="Generated images. [default: as many as the data has]")] = None,
     seed: Annotated[int, typer.Option(help="Fixes the latents and the subsets.")] = 0,
-    average: Annotated[bool | None, typer.Option("--average/--no-average", help=AVERAGE_HELP)] = None,
+    average: options.Average = None,
 ):
     """Score a model against images: Frechet and kernel distance, precision, recall, density, coverage.
 
@@ -111,23 +38,21 @@ def evaluate(
       keras-gans evaluate runs/digits --data digits --out scores.json
       keras-gans evaluate runs/fashion --data fashion_mnist --neighbours nearest.png
     """
-    from keras_gans.commands import drawing
-
     checks.positive_integer("--seed", seed, minimum=0)
     checks.one_of("--features", features, ("auto", "classifier", "inception", "random", "pixels"))
     if weights is not None and features != "inception":
         raise ValueError(f"`--weights` goes with --features inception. {checks.received(features=features)}")
     for option, path, suffix in (("--out", out, ".json"), ("--neighbours", neighbours, ".png")):
         if path is not None:
-            drawing.output(option, path, suffix)
+            options.output(option, path, suffix)
     load_library()
     from rich.console import Console
     from rich.table import Table
 
-    from keras_gans.callbacks.checkpoint import write_json
-    from keras_gans.commands import runs
+    from keras_gans.output.files import write_json
+    from keras_gans.runs import evaluation, loading
 
-    if neighbours is not None and runs.is_folder(data):
+    if neighbours is not None and loading.is_folder(data):
         raise ValueError("`--neighbours` needs data with a training and a test split, which your own does not have.")
     asked = {
         "model": os.path.abspath(model) if os.path.exists(model) else model,  # a preset has no path
@@ -138,7 +63,9 @@ def evaluate(
         "average": average,
         "neighbours": neighbours is not None,
     }
-    record = _record(asked, samples, seed, neighbours)
+    record = evaluation.record(asked, samples, seed, neighbours)
+    if neighbours is not None:
+        typer.echo(f"Wrote the 16 images nearest to training images, each beside that one, to {neighbours}.")
     table = Table(title=f"{record['samples']:,} images, features {record['features']['name']}", title_justify="left")
     table.add_column("score")
     table.add_column("value", justify="right")
@@ -148,37 +75,3 @@ def evaluate(
     if out is not None:
         write_json(out, record)
         typer.echo(f"Wrote the scores and their settings to {out}.")
-
-
-def verify(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="A .json file written by evaluate.")],
-):
-    """Compute the scores of a file again, and compare.
-
-    Exits with 1 where the model, the data or a score is not that of the file.
-
-    \b
-    Example:
-      keras-gans verify scores.json
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            record = json.load(file)
-        asked, seed, samples = record["asked"], record["seed"], record["samples"]
-        missing = {"model", "data", "split", "features", "weights", "average", "neighbours"} - asked.keys()
-        if missing:
-            raise KeyError(*sorted(missing))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no file {path}.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"The file {path} was not written by keras-gans evaluate: {error!r}.") from error
-    load_library()
-    found = _record(asked, samples, seed)
-    wrong = [f"the {part} is another one" for part in ("data", "model", "features") if found[part] != record[part]]
-    for name, value in record["scores"].items():
-        now = found["scores"].get(name, float("nan"))
-        if not abs(now - value) <= TOLERANCE * max(abs(value), 1e-3):
-            wrong.append(f"{name} is {now:.6g}, in the file {value:.6g}")
-    if wrong:
-        raise OSError(f"The scores in {path} are not reproduced: {'; '.join(wrong)}.")
-    typer.echo(f"All {len(record['scores'])} scores in {path} are reproduced.")

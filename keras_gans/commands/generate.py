@@ -1,28 +1,25 @@
-"""`keras-gans generate` and `keras-gans interpolate`: pictures from a trained model."""
+"""`keras-gans generate`: pictures from a trained model."""
 
-import os
 from typing import Annotated
 
 import typer
 
 from keras_gans import checks
+from keras_gans.commands import options
 from keras_gans.commands.startup import load_library
-
-MODEL_HELP = "A .keras file or a run folder."
-AVERAGE_HELP = "Use the moving average or the last weights. [default: the average, where there is one]"
 
 
 def generate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
-    out: Annotated[str, typer.Option(help="The .png file to write.")] = "samples.png",
+    model: options.Model,
+    out: Annotated[str, typer.Option(help=options.PNG_HELP)] = "samples.png",
     count: Annotated[int, typer.Option(help="Number of images.")] = 64,
     seed: Annotated[int, typer.Option(help="Fixes the latents: the same seed, the same images.")] = 0,
     labels: Annotated[
         str | None, typer.Option(help="Classes of a conditional model, 3 or 0,1,2; taken in turn. [default: all]")
     ] = None,
-    average: Annotated[bool | None, typer.Option("--average/--no-average", help=AVERAGE_HELP)] = None,
+    average: options.Average = None,
     columns: Annotated[int | None, typer.Option(help="Images per row. [default: about a square]")] = None,
-    scale: Annotated[int, typer.Option(help="Enlarge each image so many times.")] = 1,
+    scale: options.Scale = 1,
     npz: Annotated[str | None, typer.Option(help="Also write the images as an array into this .npz file.")] = None,
 ):
     """Draw images from a trained model as one sheet.
@@ -32,29 +29,26 @@ def generate(
       keras-gans generate runs/digits --out samples.png --count 64
       keras-gans generate model.keras --labels 7 --count 16 --columns 4 --scale 2 --npz samples.npz
     """
-    from keras_gans.commands import drawing
-
-    for option, value in (
-        ("--count", count),
-        ("--scale", scale),
-        *([("--columns", columns)] if columns is not None else []),
-    ):
-        checks.positive_integer(option, value)
+    checks.positive_integer("--count", count)
+    checks.positive_integer("--scale", scale)
+    if columns is not None:
+        checks.positive_integer("--columns", columns)
     checks.positive_integer("--seed", seed, minimum=0)
-    drawing.output("--out", out, ".png")
+    options.output("--out", out, ".png")
     if npz is not None:
-        drawing.output("--npz", npz, ".npz")
+        options.output("--npz", npz, ".npz")
     load_library()
     import numpy as np
 
-    from keras_gans import files, pictures
-    from keras_gans.commands import models
+    from keras_gans import pictures
+    from keras_gans.output import files
+    from keras_gans.runs import loading
 
-    network = models.load_model(model)
-    chosen = None if labels is None else np.resize(np.asarray(models.parse_labels(labels)), count)
+    network = loading.load_model(model)
+    chosen = None if labels is None else np.resize(np.asarray(options.parse_labels(labels)), count)
     if len(network.image_shape) != 3 and npz is None:
-        models.require_images(network, "generate")
-    with models.weights_in_use(network, average):
+        loading.require_images(network, "generate")
+    with loading.weights_in_use(network, average):
         images = network.generate(count, labels=chosen, seed=seed)
     if npz is not None:
         arrays = {"images": images}
@@ -69,103 +63,3 @@ def generate(
             columns = min(network.num_classes, count)
         pictures.save_png(out, pictures.grid(images, columns=columns, scale=scale))
         typer.echo(f"Wrote {count} images to {out}.")
-
-
-def interpolate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
-    out: Annotated[str, typer.Option(help="The .png file to write.")] = "interpolation.png",
-    data: Annotated[
-        str | None, typer.Option(help="Images whose encodings are the ends, for a model with an encoder; else random.")
-    ] = None,
-    pairs: Annotated[int, typer.Option(help="Number of lines.")] = 4,
-    steps: Annotated[int, typer.Option(help="Images per line, both ends included.")] = 8,
-    seed: Annotated[int, typer.Option(help="Fixes which images or latents are taken.")] = 0,
-    gif: Annotated[bool, typer.Option("--gif", help="Also write an animation beside the PNG, ending in .gif.")] = False,
-    renormalize: Annotated[
-        bool,
-        typer.Option("--renormalize", help="Put every point back on the shell on which the generator was trained."),
-    ] = False,
-    average: Annotated[bool | None, typer.Option("--average/--no-average", help=AVERAGE_HELP)] = None,
-    scale: Annotated[int, typer.Option(help="Enlarge each image so many times.")] = 1,
-):
-    """Draw what lies between pairs of images or latents.
-
-    With --data, every row begins and ends with a real image; between them are the images on the line between their
-    encodings. Without it the ends are random latents.
-
-    \b
-    Example:
-      keras-gans interpolate runs/digits --data digits --out strip.png --pairs 4 --steps 8
-      keras-gans interpolate model.keras --renormalize --gif
-    """
-    from keras_gans.commands import drawing
-
-    checks.positive_integer("--pairs", pairs)
-    checks.positive_integer("--steps", steps, minimum=2)
-    checks.positive_integer("--scale", scale)
-    checks.positive_integer("--seed", seed, minimum=0)
-    drawing.output("--out", out, ".png")
-    load_library()
-    from keras_gans import pictures
-    from keras_gans.commands import models
-
-    network = models.load_model(model)
-    models.require_images(network, "interpolate")
-    with models.weights_in_use(network, average):
-        if data is None:
-            images = between_latents(network, pairs, steps, seed, renormalize)
-        else:
-            models.require_encoder(network, "interpolate --data")
-            images = between_images(network, data, pairs, steps, seed, renormalize)
-    pictures.save_png(out, drawing.strips(images, scale=scale))
-    typer.echo(f"Wrote {pairs} lines of {steps} steps to {out}.")
-    if gif:
-        animation = os.path.splitext(out)[0] + ".gif"
-        pictures.save_gif(animation, drawing.back_and_forth(images, scale=scale), seconds=0.15)
-        typer.echo(f"Wrote the animation {animation}.")
-
-
-def between_images(model, data, pairs, steps, seed, renormalize):
-    """Returns uint8 images (pairs, steps + 2, h, w, c): two real ones with the line of their encodings between them."""
-    import numpy as np
-
-    from keras_gans.commands.encode import images_for
-
-    images, labels = images_for(model, data)
-    rng = np.random.default_rng(seed)
-    if len(images) < 2:
-        raise ValueError(f"`--data` must hold at least two images. Received: {len(images)}.")
-    first = rng.choice(len(images), pairs, replace=len(images) < pairs)
-    second = np.empty_like(first)
-    for i, index in enumerate(first):  # the ends of a line differ, and are of one class in a conditional model
-        others = np.arange(len(images)) if labels is None else np.flatnonzero(labels == labels[index])
-        others = others[others != index] if len(others) > 1 else others
-        second[i] = rng.choice(others)
-    lines = model.interpolate(
-        images[first],
-        images[second],
-        steps=steps,
-        labels=None if labels is None else labels[first],
-        renormalize=renormalize,
-    )
-    return np.concatenate([images[first][:, None], lines, images[second][:, None]], axis=1)
-
-
-def between_latents(model, pairs, steps, seed, renormalize):
-    """Returns uint8 images (pairs, steps, h, w, c) on the lines between random latents.
-
-    With `renormalize`, the norm of the points goes evenly from that of one end to that of the other.
-    """
-    import numpy as np
-
-    latents = model.latents_for(2 * pairs, seed)
-    ends = latents.reshape(2, pairs, 1, -1)
-    weights = np.linspace(0.0, 1.0, steps)[None, :, None]
-    points = (1 - weights) * ends[0] + weights * ends[1]  # (pairs, steps, latent_dim)
-    if renormalize:
-        norms = np.linalg.norm(ends, axis=-1, keepdims=True)
-        points *= ((1 - weights) * norms[0] + weights * norms[1]) / np.linalg.norm(points, axis=-1, keepdims=True)
-    labels = model.labels_for(pairs)
-    labels = None if labels is None else np.repeat(labels, steps)
-    images = model.decode(points.reshape(-1, *latents.shape[1:]).astype("float32"), labels)
-    return images.reshape(pairs, steps, *images.shape[1:])

@@ -1,7 +1,6 @@
 """Loading Keras and its backend without their start-up messages."""
 
 import contextlib
-import importlib
 import logging
 import os
 import sys
@@ -34,9 +33,7 @@ def load_library():
                 f"The Keras backend {backend!r} is not installed (no module {error.name!r}). Install it, or set the "
                 "environment variable KERAS_BACKEND to tensorflow, jax or torch, whichever is installed."
             ) from error
-        for name in ("callbacks", "data", "layers", "networks"):
-            importlib.import_module(f"keras_gans.{name}")
-        from keras_gans import registry
+        from keras_gans import callbacks, data, layers, networks, registry  # noqa: F401
 
         for name in registry.list_models():
             registry.get(name)

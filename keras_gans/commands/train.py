@@ -5,9 +5,8 @@ from typing import Annotated
 import typer
 
 from keras_gans import checks, recipes
+from keras_gans.commands import options
 from keras_gans.commands.startup import load_library
-
-DATA_HELP = "digits, fashion_mnist, mnist, cifar10, or the path of a folder of images or of an .h5 file."
 
 
 def parse_knobs(pairs):
@@ -30,19 +29,19 @@ def parse_knobs(pairs):
     return knobs
 
 
-def recipe_of(name, data=None, **options):
+def recipe_of(name, data=None, **keys):
     """Returns the recipe that a command line asks for.
 
     Args:
         name: A variant, `recipe:NAME`, or the path of a .yaml file.
         data: The data, required for a variant.
-        **options: Keys of `Recipe`; None means not given.
+        **keys: Keys of `Recipe`; None means not given.
 
     Raises:
         ValueError: For an unknown name, with the nearest; for a variant without data.
     """
     if recipes.is_recipe(name):
-        return recipes.find(name).replaced(data=data, **options)
+        return recipes.find(name).replaced(data=data, **keys)
     from keras_gans import registry
 
     known = registry.list_models()
@@ -56,18 +55,18 @@ def recipe_of(name, data=None, **options):
             f"Received: {name!r}."
         )
     if data is None:
-        raise ValueError(f"`--data` is missing: {name} needs images to train on, {DATA_HELP}")
-    return recipes.Recipe(name, data=data).replaced(**options)
+        raise ValueError(f"`--data` is missing: {name} needs images to train on, {options.DATA_HELP}")
+    return recipes.Recipe(name, data=data).replaced(**keys)
 
 
 def train(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A variant, recipe:NAME, or the path of a .yaml recipe.")],
     out: Annotated[str, typer.Option(help="The run folder; an unfinished run there is resumed.")],
-    data: Annotated[str | None, typer.Option(help=f"{DATA_HELP} Recipes bring their own.")] = None,
+    data: Annotated[str | None, typer.Option(help=f"{options.DATA_HELP} Recipes bring their own.")] = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Pixels per side. [default: that of the data, 64 for a folder]")
+        int | None, typer.Option(help=f"{options.IMAGE_SIZE_HELP} [default: that of the data, 64 for a folder]")
     ] = None,
-    channels: Annotated[int | None, typer.Option(help="1 for gray, 3 for RGB. [default: those of the data]")] = None,
+    channels: Annotated[int | None, typer.Option(help=f"{options.CHANNELS_HELP} [default: those of the data]")] = None,
     conditional: Annotated[
         bool | None,
         typer.Option("--conditional/--unconditional", help="Train on the labels of the data, too."),
@@ -97,9 +96,9 @@ def train(
     seed: Annotated[
         int | None, typer.Option(help="Fixes weights, latents and the order of the data. [default: 0]")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Train on the first images only, for a quick trial.")] = None,
+    limit: options.Limit = None,
     samples: Annotated[int, typer.Option(help="Images in the sample grid of every epoch, 0 for none.")] = 64,
-    restart: Annotated[bool, typer.Option("--restart", help="Remove the run in the folder and start over.")] = False,
+    restart: options.Restart = False,
 ):
     """Train a variant on your images, or resume a run.
 
@@ -114,7 +113,7 @@ def train(
       keras-gans train gan --data photos/ --image-size 64 --out runs/photos --knob loss=hinge
       keras-gans train recipe:o_gan_fashion_mnist --out runs/fashion
     """
-    options = {
+    keys = {
         "image_size": image_size,
         "channels": channels,
         "conditional": conditional,
@@ -131,6 +130,6 @@ def train(
         "limit": limit,
     }
     load_library()
-    from keras_gans.commands import runs
+    from keras_gans.runs import training
 
-    runs.train(recipe_of(name, data, **options), out, restart=restart, samples=samples)
+    training.train(recipe_of(name, data, **keys), out, restart=restart, samples=samples)

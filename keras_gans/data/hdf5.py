@@ -15,10 +15,11 @@ import zlib
 import h5py
 import numpy as np
 
-from keras_gans import checks, files
+from keras_gans import checks
 from keras_gans.data.arrays import height_and_width, to_channels, to_size
 from keras_gans.data.image_folder import ImageFolder
 from keras_gans.data.source import ImageSource
+from keras_gans.output import files
 
 FORMAT = "keras_gans images 1"
 BLOCK = 256  # images per checksum

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gans import files
 from keras_gans.engine import private_keras
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.optimizers import LossScaleOptimizer
+from keras_gans.output import files
 
 logger = logging.getLogger("keras_gans")
 

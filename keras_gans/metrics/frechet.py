@@ -25,8 +25,9 @@ import numpy as np
 import scipy
 import scipy.linalg
 
-from keras_gans import checks, files
+from keras_gans import checks
 from keras_gans.metrics import feature_arrays
+from keras_gans.output import files
 
 BLOCK = 4096  # rows per scatter product: large enough to be a real matrix product
 ROUNDING = 1e-6  # a distance below -ROUNDING * (tr S_x + tr S_y) is no rounding but an error

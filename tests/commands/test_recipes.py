@@ -5,8 +5,7 @@ import pytest
 
 import keras_gans as kg
 from keras_gans import networks, recipes
-from keras_gans.commands import runs
-from keras_gans.recipes import Recipe
+from keras_gans.recipes import Recipe, building
 
 
 @pytest.mark.parametrize("name", recipes.list_recipes())
@@ -73,7 +72,7 @@ def test_optimizers_of_a_recipe_reach_their_players():
         latent_dim=4,
         optimizers={"generator": {"class_name": "SGD", "config": {"learning_rate": 0.5}}},
     )
-    model, average = runs.build(recipe, (8, 8, 1), 0)
+    model, average = building.build(recipe, (8, 8, 1), 0)
     assert type(model.optimizer.of("generator")).__name__ == "SGD"
     assert float(model.optimizer.of("generator").learning_rate) == 0.5
     assert type(model.optimizer.of("discriminator")).__name__ == "Adam"
@@ -82,7 +81,7 @@ def test_optimizers_of_a_recipe_reach_their_players():
 
 def test_the_precision_of_a_recipe_is_that_of_the_model_alone():
     recipe = Recipe("gan", network="mlp", network_options={"width": 4, "depth": 1}, latent_dim=4)
-    model, _ = runs.build(recipe.replaced(precision="mixed_bfloat16"), (8, 8, 1), 0)
+    model, _ = building.build(recipe.replaced(precision="mixed_bfloat16"), (8, 8, 1), 0)
     assert model.dtype_policy.name == model.generator.layers[1].dtype_policy.name == "mixed_bfloat16"
     assert keras.config.dtype_policy().name == "float32"
 
@@ -99,7 +98,7 @@ def test_the_precision_of_a_recipe_is_that_of_the_model_alone():
 def test_a_mistake_in_the_optimizers_is_named(optimizers, words):
     recipe = Recipe("gan", network="mlp", network_options={"width": 4}, latent_dim=4, optimizers=optimizers)
     with pytest.raises(ValueError, match=words.replace("?", r"\?")):
-        runs.build(recipe, (8, 8, 1), 0)
+        building.build(recipe, (8, 8, 1), 0)
 
 
 def test_a_recipe_file_trains(command, tmp_path):
@@ -118,9 +117,7 @@ SMALL = {"network": "mlp", "network_options": {"width": 4, "depth": 1}, "latent_
 
 
 def built(**keys):
-    from keras_gans.commands import runs
-
-    return runs.build(recipes.from_mapping({"variant": "gan", **SMALL, **keys}, "r.yaml"), (8, 8, 1), 0)
+    return building.build(recipes.from_mapping({"variant": "gan", **SMALL, **keys}, "r.yaml"), (8, 8, 1), 0)
 
 
 def test_penalties_augmentations_and_schedules_are_made_from_their_mappings():

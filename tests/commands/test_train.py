@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from keras_gans import callbacks, cli
-from keras_gans.commands import models
+from keras_gans.runs import loading
 from tests.commands.conftest import train_arguments
 
 
@@ -57,7 +57,7 @@ def test_a_run_folder_holds_settings_logs_pictures_checkpoint_and_model(run_fold
 
 
 def test_the_model_holds_its_moving_average(run_folder):
-    model = models.load_model(run_folder / "model.keras")
+    model = loading.load_model(run_folder / "model.keras")
     assert len(model.averages) == 1 and model.averages[0].decay == 0.999
     raw = model.generate(4, seed=0)
     with model.averages[0].applied():
@@ -130,7 +130,7 @@ def test_more_epochs_train_on(command, run_folder, tmp_path):
     assert command(*train_arguments(folder, "gan", 1)).code == 0
     answer = command(*train_arguments(folder, "gan", 2))
     assert answer.code == 0 and "Resuming after epoch 1 of 2" in answer.out
-    assert models.load_model(folder).epochs_done.numpy() == 2
+    assert loading.load_model(folder).epochs_done.numpy() == 2
     assert json.loads((folder / "config.json").read_text())["recipe"]["epochs"] == 2
 
 
@@ -197,7 +197,7 @@ def test_options_reach_the_model(command, tmp_path):
     more = "--conditional --learning-rate 0.001 --knob loss=hinge --knob critic_steps=2 --average 0 --channels 3"
     answer = command(*train_arguments(tmp_path / "run", "gan", 1, *more.split()))
     assert answer.code == 0, answer.err
-    model = models.load_model(tmp_path / "run")
+    model = loading.load_model(tmp_path / "run")
     assert model.num_classes == 10 and model.loss_name == "hinge" and model.critic_steps == 2
     assert model.image_shape == (8, 8, 3) and model.averages == []
     assert model.optimizer.learning_rate == pytest.approx(0.001)
@@ -268,4 +268,4 @@ def test_a_killed_process_resumes_and_says_nothing_of_its_backend(tmp_path):
     assert 1 <= done < 400
     with_more = train_arguments(folder, "gan", done + 1, "--samples", "0")
     assert cli.run(with_more) == 0
-    assert models.load_model(folder).epochs_done.numpy() == done + 1
+    assert loading.load_model(folder).epochs_done.numpy() == done + 1

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gans.data import ParallelDataset, parallel
+from keras_gans.data import ParallelDataset, pool, shared_memory
 from tests.data import sources
 
 needs_shm = pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="shared memory is not a folder here")
@@ -66,7 +66,7 @@ def processes_of(script):
 
 def orphaned_segments():
     """Returns the segments whose process has ended: those of tests that run beside this one are still owned."""
-    ours = f"kg_{parallel._process_space()}_"
+    ours = f"kg_{shared_memory.process_space()}_"
     names = [name for name in os.listdir("/dev/shm") if name.startswith(ours)] if os.path.isdir("/dev/shm") else []
     return [name for name in names if not os.path.isdir("/proc/" + name.split("_")[2])]
 
@@ -169,17 +169,15 @@ def test_slots_grow_with_the_batches_and_no_memory_goes_through_a_pipe(recwarn):
 
 
 def test_without_shared_memory_batches_go_through_the_pipe(monkeypatch):
-    from keras_gans.data import parallel
-
     expected = batches(ParallelDataset(sources.Numbers(), batch_size=8, workers=0))
-    make = parallel._Pool.segment
+    make = pool.Pool.segment
 
     def none_left(pool, size):
         if size > 100:
             raise OSError(28, "No space left on device")
         return make(pool, size)
 
-    monkeypatch.setattr(parallel._Pool, "segment", none_left)
+    monkeypatch.setattr(pool.Pool, "segment", none_left)
     with pytest.warns(UserWarning, match="no shared memory for a batch of .* bytes .No space left"):
         assert_equal(batches(ParallelDataset(sources.Numbers(), batch_size=8, workers=2)), expected)
 

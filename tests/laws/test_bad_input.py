@@ -210,7 +210,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(path):
         raise OSError("disk full")
 
-    monkeypatch.setattr("keras_gans.files.write_digest", fail)
+    monkeypatch.setattr("keras_gans.output.files.write_digest", fail)
     with pytest.raises(OSError, match="disk full"):
         model.save_weights(tmp_path / "state.weights.h5")
     assert (tmp_path / "state.weights.h5").read_bytes() == before

@@ -3,7 +3,7 @@
 import io
 import time
 
-from keras_gans import pictures
+from keras_gans.output import images
 
 
 class EventWriter:
@@ -45,7 +45,7 @@ class EventWriter:
     def picture(self, name, picture, step):
         """Writes a picture, a uint8 array (h, w, c)."""
         buffer = io.BytesIO()
-        pictures.to_pillow(picture).save(buffer, "PNG")
+        images.to_pillow(picture).save(buffer, "PNG")
         height, width = picture.shape[:2]
         channels = picture.shape[2] if picture.ndim == 3 else 1
         image = self._summary.Summary.Image(

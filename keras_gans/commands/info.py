@@ -1,66 +1,14 @@
-"""`keras-gans list` and `keras-gans info`: what there is, and what is in it."""
+"""`keras-gans info`: what is in a variant, a recipe, a run or a preset."""
 
 import inspect
 import os
-import re
 from typing import Annotated
 
 import typer
 
 from keras_gans import checks, recipes
 from keras_gans.commands.startup import load_library
-
-
-def summary(variant):
-    """Returns `(what it is, paper)` of a variant's class, from the first sentence of its module's docstring."""
-    sentence = " ".join((inspect.getmodule(variant).__doc__ or "").split("\n\n")[0].split())
-    match = re.search(r"\s*\(([^()]*\b(?:19|20)\d\d\b[^()]*)\)", sentence)
-    if not match:
-        return sentence, ""
-    what = (sentence[: match.start()] + sentence[match.end() :]).strip().rstrip(".")
-    return what, match.group(1)
-
-
-def recipes_of(variant):
-    """Returns the names of the package's recipes for the variant called `variant`."""
-    return [name for name in recipes.list_recipes() if recipes.find(recipes.PREFIX + name).variant == variant]
-
-
-def list_command():
-    """Show the variants, the recipes that `train` knows, and the trained models in the package.
-
-    \b
-    Example:
-      keras-gans list
-    """
-    load_library()
-    from rich.console import Console
-    from rich.table import Table
-
-    from keras_gans import registry, zoo
-
-    console = Console()
-    table = Table(title="Variants", title_justify="left")
-    for column in ("name", "what it is, paper"):
-        table.add_column(column, no_wrap=column == "name")
-    for name in registry.list_models():
-        what, paper = summary(registry.get(name))
-        table.add_row(name, f"{what}\n{paper}")
-    console.print(table)
-    table = Table(title="Recipes", title_justify="left")
-    for column in ("name", "variant", "data", "what it is"):
-        table.add_column(column, overflow="fold", no_wrap=column == "name")
-    for name in recipes.list_recipes():
-        recipe = recipes.find(recipes.PREFIX + name)
-        table.add_row(recipes.PREFIX + name, recipe.variant, recipe.data, recipe.description)
-    console.print(table)
-    table = Table(title="Presets", title_justify="left")
-    for column in ("name", "class", "data", "parameters"):
-        table.add_column(column, justify="right" if column == "parameters" else "left")
-    for name in zoo.list_presets():
-        about = zoo.metadata(name)
-        table.add_row(name, about["class"], str(about.get("data", "")), f"{sum(about['parameters'].values()):,}")
-    console.print(table)
+from keras_gans.runs.folder import Run
 
 
 def info(
@@ -126,8 +74,6 @@ def _show_preset(name, about):
 
 
 def _show_run(folder):
-    from keras_gans.commands.runs import Run
-
     run = Run(folder)
     config, recipe = run.config(), run.recipe()
     rows = run.rows()
@@ -166,7 +112,7 @@ def _show_variant(name):
     model = registry.create(name, (8, 8, 1), latent_dim=4, network="mlp", network_options={"width": 4, "depth": 1})
     for player, optimizer in model.default_optimizers().items():
         typer.echo(f"  {player:<20} {_optimizer(optimizer)}")
-    found = recipes_of(name)
+    found = [recipe for recipe in recipes.list_recipes() if recipes.find(recipes.PREFIX + recipe).variant == name]
     if found:
         typer.echo("\nRecipes: " + ", ".join(recipes.PREFIX + recipe for recipe in found))
 

@@ -1,0 +1,52 @@
+"""Options and arguments that several commands take, their help, and their checks. Imports no Keras."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from keras_gans import checks
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+DATA_HELP = "digits, fashion_mnist, mnist, cifar10, or the path of a folder of images or of an .h5 file."
+IMAGE_SIZE_HELP = "Pixels per side."
+CHANNELS_HELP = "1 for gray, 3 for RGB."
+PNG_HELP = "The .png file to write."
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .keras file or a run folder.")]
+Data = Annotated[str, typer.Option(help=DATA_HELP)]
+Split = Annotated[str | None, typer.Option(help="train or test. [default: test; a folder has only train]")]
+Average = Annotated[
+    bool | None,
+    typer.Option(
+        "--average/--no-average",
+        help="Use the moving average or the last weights. [default: the average, where there is one]",
+    ),
+]
+Scale = Annotated[int, typer.Option(help="Enlarge each image so many times.")]
+Limit = Annotated[int | None, typer.Option(help="Train on the first images only, for a quick trial.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Remove the run in the folder and start over.")]
+
+
+def output(option, path, suffix):
+    """Returns `path` once its ending is right and its folder, created where needed, can be written.
+
+    Raises:
+        ValueError: Another ending, or a folder that cannot be written; the sentence names both.
+    """
+    path = os.fspath(path)
+    if not path.lower().endswith(suffix) or os.path.isdir(path):
+        raise ValueError(f"`{option}` must be the name of a {suffix} file. Received: {path!r}.")
+    checks.writable_folder(f"folder of {option}", os.path.dirname(path) or ".")
+    return path
+
+
+def parse_labels(text):
+    """Returns the labels in `"3"` or `"0,1,2"` as a list of integers."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"`labels` must be integers with commas between them. {checks.received(labels=text)}"
+        ) from None

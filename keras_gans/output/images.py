@@ -1,0 +1,27 @@
+"""PNG and GIF files, written atomically."""
+
+import os
+
+from PIL import Image
+
+from keras_gans.output import files
+
+
+def to_pillow(picture):
+    """Returns a `PIL.Image` of a uint8 array (h, w, 1 or 3)."""
+    return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+
+
+def save_png(path, picture):
+    """Writes a uint8 array (h, w, 1 or 3) as a PNG, atomically."""
+    with files.replacing(path, suffix=".png") as temporary:
+        to_pillow(picture).save(temporary, optimize=True)
+
+
+def save_gif(path, pictures, seconds=0.25):
+    """Writes PNG files or uint8 arrays of one size as an endless GIF, atomically; the last frame stays longer."""
+    frames = [Image.open(p) if isinstance(p, (str, os.PathLike)) else to_pillow(p) for p in pictures]
+    frames = [frame.convert("RGB").quantize(32, dither=Image.Dither.NONE) for frame in frames]  # a film, not a print
+    durations = [int(seconds * 1000)] * (len(frames) - 1) + [2000]
+    with files.replacing(path, suffix=".gif") as temporary:
+        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=durations, loop=0)

@@ -1,0 +1,189 @@
+"""Models and data by name: a `.keras` file, a run folder or a preset; a set of images, a folder or an .h5 file."""
+
+import contextlib
+import os
+import zipfile
+
+import keras
+
+from keras_gans import checks, registry, zoo
+from keras_gans import data as datasets
+from keras_gans.engine import GenerativeModel
+from keras_gans.recipes import building
+from keras_gans.runs.folder import Run
+
+
+def load_model(path):
+    """Returns the model of keras_gans at `path`.
+
+    Args:
+        path: A `.keras` file, or a run folder: its `model.keras`, or, while it is not finished, the settings in
+            `config.json` with the weights of the last checkpoint; or a preset, by name, folder or URL.
+
+    Raises:
+        FileNotFoundError: There is nothing at `path`, or no model in the folder.
+        ValueError, OSError: The file is damaged, or not a model of keras_gans; the sentence names it.
+    """
+    path = os.fspath(path)
+    if is_preset(path):
+        return zoo.from_preset(path)
+    if os.path.isdir(path):
+        run = Run(path)
+        return load_file(run.model_path) if os.path.exists(run.model_path) else rebuild(run)
+    return load_file(path)
+
+
+def is_preset(path):
+    """Returns whether `path` is the name, folder or URL of a preset rather than a file or a run folder."""
+    if os.path.isdir(path):
+        return os.path.isfile(os.path.join(path, "metadata.json"))
+    bare = not os.path.exists(path) and os.sep not in path and not path.endswith(".keras")
+    return path in zoo.list_presets() or "://" in path or path.endswith(".zip") or bare
+
+
+def load_file(path):
+    """Returns the model of keras_gans in a `.keras` file; see `load_model`."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"There is no model file or run folder {path}.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            names = archive.namelist()
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        raise ValueError(
+            f"The model file {path} cannot be read: it is cut short, or no .keras file ({error})."
+        ) from error
+    if damaged:
+        raise ValueError(f"The model file {path} is damaged: the checksum of {damaged} inside it does not match.")
+    if "config.json" not in names:
+        raise ValueError(f"The file {path} is no Keras model: it has no config.json inside.")
+    try:
+        model = keras.models.load_model(path)
+    except Exception as error:  # Keras raises nearly anything for contents it does not know
+        raise ValueError(f"The model file {path} cannot be read. Keras says: {_first_line(error)}") from error
+    if not isinstance(model, GenerativeModel):
+        raise ValueError(f"The file {path} holds a {type(model).__name__}, which is no model of keras_gans.")
+    return model
+
+
+def _first_line(error):
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def rebuild(run):
+    """Returns the model of an unfinished run: its settings with the weights of its last checkpoint."""
+    config = run.config()
+    if not os.path.exists(run.checkpoint_path):
+        raise FileNotFoundError(f"The run folder {run.folder} holds no model yet: its first epoch is not finished.")
+    model, _ = building.build(run.recipe(), config["image_shape"], config["num_classes"])
+    model.load_weights(run.checkpoint_path)
+    return model
+
+
+def weights_in_use(model, average=None):
+    """Returns the context in which `model` has the weights that were asked for.
+
+    Args:
+        model: A model of keras_gans.
+        average: True for its moving average, False for the last weights, None (default) for the average, if any.
+
+    Raises:
+        ValueError: The average is asked for and the model has none.
+    """
+    if average and not model.averages:
+        raise ValueError("The model has no moving average: leave out --average, or train with --average 0.999.")
+    return model.averages[0].applied() if model.averages and average is not False else contextlib.nullcontext()
+
+
+def require_encoder(model, command):
+    """Refuses a model without an encoder for a command that needs one."""
+    if not hasattr(model, "encode"):
+        able = [name for name in registry.list_models() if hasattr(registry.get(name), "encode")]
+        raise ValueError(
+            f"`{command}` needs a model with an encoder ({', '.join(able)}). The model is a {type(model).__name__}."
+        )
+
+
+def require_images(model, command):
+    """Refuses a model of points for a command that draws pictures."""
+    if len(model.image_shape) != 3:
+        raise ValueError(f"`{command}` draws images. The model makes points of shape {model.image_shape}.")
+
+
+def load_data(data, split="train", image_size=None, channels=None):
+    """Returns `(images, labels)` of a set by name, of `folder:PATH`, or of the path of a folder or an .h5 file.
+
+    Raises:
+        ValueError, FileNotFoundError: Those of `keras_gans.data.load`, in the words of the command line.
+    """
+    if not data.startswith("folder:") and data not in datasets.list_datasets() and os.path.isdir(data):
+        data = f"folder:{data}"
+    size = tuple(image_size) if isinstance(image_size, list) else image_size
+    try:
+        return datasets.load(data, split, size, channels)
+    except ValueError as error:
+        raise ValueError(str(error).replace("`name`", "`--data`").replace("name=", "data=")) from error
+
+
+def is_folder(data):
+    """Returns whether `data` is the user's own folder or file, which has no test split."""
+    return data.startswith("folder:") or os.path.isdir(data) or data.endswith((".h5", ".hdf5"))
+
+
+def training_data(recipe):
+    """Returns `(images, labels)` of a recipe; labels are None for an unconditional model."""
+    images, labels = load_data(recipe.data, "train", recipe.image_size, recipe.channels)
+    if recipe.conditional and labels is None:
+        raise ValueError(
+            "A conditional model needs labels. The data has none: sort the images into one folder per class, or leave "
+            "out --conditional."
+        )
+    images = images[: recipe.limit]
+    return images, labels[: recipe.limit] if recipe.conditional else None
+
+
+def held_out(recipe, images, labels, count):
+    """Returns `count` images, with labels, that the model does not train on; the user's own folder has only those."""
+    if is_folder(recipe.data):
+        return images[:count], None if labels is None else labels[:count]
+    shown, shown_labels = load_data(recipe.data, "test", recipe.image_size, recipe.channels)
+    return shown[:count], None if labels is None else shown_labels[:count]
+
+
+def images_for(model, data, split=None):
+    """Returns `(images, labels)` in the size and channels of a model; labels None for an unconditional one.
+
+    Args:
+        model: A model of images.
+        data: A set by name, or a folder.
+        split: "train", "test", or None: the test split of a named set, all of a folder.
+
+    Raises:
+        ValueError: The data has no labels and the model needs them, or they do not fit.
+    """
+    images, labels = all_for(model, data, split)
+    return images, conditions_for(model, labels, len(images))
+
+
+def all_for(model, data, split=None):
+    """Returns `(images, labels)` in the size and channels of a model, with whatever labels the data has."""
+    height, width, channels = model.image_shape
+    split = split or ("train" if is_folder(data) else "test")
+    return load_data(data, split, [height, width], channels)
+
+
+def conditions_for(model, labels, count):
+    """Returns the labels of `count` images that a model takes: None for an unconditional one.
+
+    Raises:
+        ValueError: There are no labels and the model needs them, or they do not fit.
+    """
+    if model.num_classes == 0:
+        return None
+    if labels is None:
+        raise ValueError(
+            f"The model is conditional on {model.num_classes} classes, and the data has no labels: sort the images "
+            "into one folder per class."
+        )
+    return checks.labels(labels, count, model.num_classes)

@@ -1,0 +1,97 @@
+"""What a run records of itself, and what differs between two runs."""
+
+import hashlib
+import os
+import platform
+import sys
+
+import keras
+import numpy as np
+
+from keras_gans import registry
+from keras_gans.recipes import building, from_mapping
+from keras_gans.runs.folder import FORMAT
+from keras_gans.version import __version__
+
+_FREE = ("epochs", "description", "data")  # may change when a run goes on; the data is compared by its digest
+
+
+def with_precision(recipe, run=None):
+    """Returns a recipe whose precision is a Keras policy: for `"auto"` that of the run, if it has begun, else this
+    machine's.
+    """
+    if recipe.precision == "auto" and run is not None and os.path.exists(run.config_path):
+        return recipe.replaced(precision=run.recipe().precision)
+    return building.with_precision(recipe)
+
+
+def recorded(recipe, images, labels, num_classes):
+    """Returns what config.json holds of a run.
+
+    Args:
+        recipe: The `Recipe`, its precision resolved.
+        images, labels: The training data; labels None for an unconditional model.
+        num_classes: Number of classes; 0 for an unconditional model.
+    """
+    backend = keras.config.backend()
+    knobs = {**registry.knobs_of(registry.get(recipe.variant)), **recipe.knobs}
+    return {
+        "format": FORMAT,
+        "recipe": recipe.to_dict(),
+        "image_shape": list(images.shape[1:]),
+        "num_classes": num_classes,
+        "knobs": {
+            name: value if isinstance(value, (int, float, str, list)) else repr(value)
+            for name, value in knobs.items()
+            if name != "name"
+        },
+        "data": {"name": recipe.data, "images": len(images), "sha256": digest(images, labels)},
+        "backend": backend,
+        "versions": {
+            "keras_gans": __version__,
+            "keras": keras.__version__,
+            backend: getattr(sys.modules.get(backend), "__version__", "unknown"),  # Keras has imported it
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def digest(images, labels):
+    """Returns the SHA-256 of images and labels, with their shapes."""
+    result = hashlib.sha256()
+    for array in (images,) if labels is None else (images, labels):
+        result.update(f"{array.shape} {array.dtype}".encode())
+        result.update(np.ascontiguousarray(array).data)
+    return result.hexdigest()
+
+
+def differences(old, new):
+    """Returns what differs between the settings of two runs, in words."""
+    recipe = from_mapping(old["recipe"], "config.json").to_dict()
+    pairs = [(name, recipe[name], value) for name, value in new["recipe"].items() if name not in _FREE]
+    pairs += [(name, old[name], new[name]) for name in ("backend", "num_classes", "image_shape")]
+    listed = [f"{name} is {was!r} there and {now!r} here" for name, was, now in pairs if was != now]
+    if not listed and old["data"]["sha256"] != new["data"]["sha256"]:
+        listed = [f"the data is not the same ({old['data']['images']} images there, {new['data']['images']} here)"]
+    return listed
+
+
+def refuse_others(run, settings):
+    """Refuses a folder with a run of other settings; says what differs.
+
+    Args:
+        run: The `Run` of the folder, which need not have begun.
+        settings: Those of the run that is asked for, as `recorded` returns them.
+
+    Raises:
+        ValueError: The settings differ, or the config.json of the folder is damaged.
+    """
+    if not os.path.exists(run.config_path):
+        return
+    different = differences(run.config(), settings)
+    if different:
+        raise ValueError(
+            f"The folder {run.folder} holds a run with other settings: {'; '.join(different)}. Give the same "
+            "settings to resume it, another --out, or --restart to start over."
+        )

@@ -1,0 +1,185 @@
+"""Training in a run folder: the same call trains, resumes and refuses to mix two runs."""
+
+import dataclasses
+import importlib.util
+import os
+import time
+
+import keras
+from rich.console import Console
+
+from keras_gans import callbacks, checks, pictures
+from keras_gans.callbacks.checkpoint import History
+from keras_gans.engine.batches import count
+from keras_gans.output.files import write_json
+from keras_gans.recipes import building
+from keras_gans.runs import loading, settings
+from keras_gans.runs.folder import Run
+from keras_gans.runs.progress import Progress, StopWhenDiverged, duration
+
+CHECKPOINT_MINUTES = 10  # between two checkpoints within an epoch
+
+
+class Stopped(Exception):
+    """The user stopped the training; the message says after which epoch and how to go on."""
+
+
+@dataclasses.dataclass
+class Trained:
+    """What `train` returns.
+
+    Args:
+        model: The trained model.
+        average: Its `WeightMovingAverage`, or None.
+        run: The `Run`.
+        images, labels: The training data; labels None for an unconditional model.
+        seconds: Seconds this call spent in training; 0 for a run that was finished.
+    """
+
+    model: object
+    average: object
+    run: Run
+    images: object
+    labels: object
+    seconds: float
+
+
+def train(recipe, folder, restart=False, samples=64, console=None):
+    """Trains a recipe in a run folder, or resumes what is there.
+
+    Args:
+        recipe: A `Recipe`.
+        folder: The run folder; created if needed.
+        restart: Whether to remove an earlier run in the folder first.
+        samples: Images in the sample grid of every epoch; 0 for no pictures.
+        console: `rich.console.Console` for what there is to say; default standard output.
+
+    Returns:
+        A `Trained`.
+
+    Raises:
+        ValueError, TypeError, OSError: For settings that do not fit, a folder with another run, a damaged checkpoint.
+        Stopped: The user pressed Ctrl-C.
+    """
+    console = console or Console()
+    samples = checks.positive_integer("samples", samples, minimum=0)
+    run = Run(checks.writable_folder("--out", folder))
+    recipe = settings.with_precision(recipe, None if restart else run)
+    trained, done = _prepared(recipe, run, restart)
+    if done >= recipe.epochs:
+        if not os.path.exists(run.model_path):
+            trained.model.save(run.model_path)
+        rest = "Give more --epochs to go on, or --restart."
+        _say(console, f"The run in {run.folder} is finished: {done} epochs. {rest}")
+        return trained
+    _announce(console, recipe, trained, done)
+    trained.seconds = _fit(recipe, trained, samples, done, console)
+    _say(console, f"Finished {recipe.epochs} epochs in {duration(trained.seconds)}. The model is {run.model_path}.")
+    return trained
+
+
+def _say(console, sentence):
+    console.print(sentence, highlight=False, soft_wrap=True, markup=False)
+
+
+def _num_classes(labels):
+    return 0 if labels is None else int(labels.max()) + 1
+
+
+def _prepared(recipe, run, restart):
+    """Reads the data, builds the model, takes up the last checkpoint and writes config.json.
+
+    Returns:
+        `(trained, done)`: a `Trained` that is yet to be trained on, and the number of epochs done.
+    """
+    images, labels = loading.training_data(recipe)
+    num_classes = _num_classes(labels)
+    recorded = settings.recorded(recipe, images, labels, num_classes)
+    if not restart:
+        settings.refuse_others(run, recorded)
+    model, average = building.build(recipe, images.shape[1:], num_classes)
+    if restart:  # only now: settings that cannot be built leave the old run alone
+        run.delete()
+    done = _resumed(model, run)
+    write_json(run.config_path, recorded)
+    return Trained(model, average, run, images, labels, 0.0), done
+
+
+def _resumed(model, run):
+    """Loads the last checkpoint of a run, if there is one; returns the number of epochs done."""
+    if not os.path.exists(run.checkpoint_path):
+        return 0
+    try:
+        model.load_weights(run.checkpoint_path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{error} Start over with --restart.") from error
+    return count(model.epochs_done)
+
+
+def _announce(console, recipe, trained, done):
+    """Says what is trained on what, and from where on."""
+    model, images, num_classes = trained.model, trained.images, _num_classes(trained.labels)
+    shape = "x".join(str(side) for side in images.shape[1:])
+    classes = f", {num_classes} classes" if num_classes else ""
+    sizes = ", ".join(f"{name} {getattr(model, name).count_params():,}" for name in model.networks)
+    data = f"{len(images):,} images of {shape}{classes}"
+    _say(console, f"{recipe.variant} on {recipe.data}: {data}; parameters: {sizes}; precision: {recipe.precision}.")
+    within = f" and {model.resume_at} steps of the next" if model.resume_at else ""
+    resumes = f"Resuming after epoch {done} of {recipe.epochs}{within}."
+    _say(console, resumes if done or within else f"Training for {recipe.epochs} epochs.")
+
+
+def _fit(recipe, trained, samples, done, console):
+    """Trains the epochs that are left and saves the model; returns the seconds.
+
+    Raises:
+        Stopped: The user pressed Ctrl-C.
+    """
+    model, run = trained.model, trained.run
+    bar = Progress(console, len(trained.images), recipe.epochs)
+    finished = [done]
+    chosen = [
+        *_callbacks(recipe, trained, samples, bar),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: finished.append(epoch + 1)),
+    ]
+    if os.path.exists(run.model_path):  # of fewer epochs; until the new one is there, the checkpoint is the model
+        os.remove(run.model_path)
+    options = {"batch_size": recipe.batch_size, "epochs": recipe.epochs, "verbose": 0, "callbacks": chosen}
+    begun = time.perf_counter()
+    try:
+        model.fit(trained.images, trained.labels, **options)
+        seconds = time.perf_counter() - begun
+        model.save(run.model_path)
+    except KeyboardInterrupt:
+        after = f"after epoch {finished[-1]} of {recipe.epochs}"
+        if not finished[-1]:
+            after = "before the first epoch was finished"
+        raise Stopped(f"Stopped {after}; run the same command to resume.") from None
+    finally:
+        bar.close()
+    return seconds
+
+
+def _callbacks(recipe, trained, samples, bar):
+    """Returns the callbacks of a run in their order: the average before those that use it, the checkpoint last."""
+    run, average = trained.run, trained.average
+    chosen = [average] if average else []
+    chosen += [bar, StopWhenDiverged(), History(run.logs_path), *_sample_grids(recipe, trained, samples)]
+    if keras.config.backend() == "tensorflow" and importlib.util.find_spec("tensorboard"):
+        chosen.append(keras.callbacks.TensorBoard(run.tensorboard, write_graph=False))
+    # The last one: what is in a checkpoint is in the logs and pictures.
+    return [*chosen, callbacks.Checkpoint(run.checkpoints, minutes=CHECKPOINT_MINUTES)]
+
+
+def _sample_grids(recipe, trained, samples):
+    """Returns the callbacks that draw samples and, for a model with an encoder, reconstructions."""
+    model, run = trained.model, trained.run
+    if not samples or len(model.image_shape) != 3:
+        return []
+    usual = {"average": trained.average, "scale": pictures.enlargement(model.image_shape)}
+    grids = [callbacks.SampleGrid(run.samples, count=samples, **usual)]
+    if hasattr(model, "reconstruct"):
+        images, labels = loading.held_out(recipe, trained.images, trained.labels, min(samples, 16))
+        options = {"show": "reconstructions", "images": images, "labels": labels}
+        grids.append(callbacks.SampleGrid(run.reconstructions, **options, **usual))
+    return grids
