@@ -5,6 +5,8 @@ import pathlib
 
 import pytest
 
+pytestmark = pytest.mark.one_backend
+
 PACKAGE = pathlib.Path(__file__).parent.parent / "keras_gans"
 ALLOWED = {
     "schedules": set(),

@@ -103,6 +103,7 @@ def test_the_penalty_of_a_schedule_is_weighted_by_the_discriminators_step():
     np.testing.assert_allclose(scheduled / constant, [1.0, 2.5 / 4, 1.0 / 4], rtol=1e-4)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "make, words",
     [

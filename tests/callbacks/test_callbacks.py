@@ -99,6 +99,7 @@ def test_checkpoints_are_written_every_so_many_epochs(tmp_path):
     assert times == [2, 4, 5]
 
 
+@pytest.mark.one_backend
 def test_history_replaces_the_rows_of_epochs_trained_again(tmp_path):
     history = History(tmp_path / "logs.csv")
     for epoch, loss in [(0, 1.0), (1, 2.0), (2, 3.0), (1, 4.0)]:
@@ -106,6 +107,7 @@ def test_history_replaces_the_rows_of_epochs_trained_again(tmp_path):
     assert History(tmp_path / "logs.csv").rows() == [{"epoch": "1", "loss": "1.0"}, {"epoch": "2", "loss": "4.0"}]
 
 
+@pytest.mark.one_backend
 def test_grid_places_images_row_by_row():
     images = np.arange(3, dtype="uint8")[:, None, None, None] * np.ones((1, 2, 2, 3), "uint8")
     picture = pictures.grid(images, columns=2, padding=1)
@@ -119,6 +121,7 @@ def test_grid_places_images_row_by_row():
     ]
 
 
+@pytest.mark.one_backend
 def test_png_files_hold_the_pixels(tmp_path):
     for channels in (1, 3):
         picture = np.random.default_rng(0).integers(0, 256, (5, 4, channels), dtype="uint8")
@@ -154,6 +157,7 @@ def test_reconstructions_stand_beside_their_images(tmp_path):
     assert [event.step for event in events.Images("reconstructions")] == [1]
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "options, words",
     [

@@ -133,6 +133,7 @@ def test_a_conditional_model_and_the_ign_are_examined_too():
     assert doctor.looks[0]["network_gradient"] > 0 and "overlap" not in doctor.looks[0]
 
 
+@pytest.mark.one_backend
 def test_the_measures_have_their_closed_forms():
     rng = np.random.default_rng(0)
     images = rng.normal(size=(6, 3, 2))
@@ -147,6 +148,7 @@ def test_the_measures_have_their_closed_forms():
     np.testing.assert_allclose(own, brute)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "options, words",
     [

@@ -130,6 +130,7 @@ def test_a_layer_of_the_user_offers_a_value_with_one_line():
     np.testing.assert_allclose(kg.callbacks.inspect(model, X, "*/gate")["gated/gate"], 1 / (1 + np.exp(-X)), rtol=1e-5)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "watch, words",
     [
@@ -144,6 +145,7 @@ def test_a_name_that_nothing_has_is_refused(watch, words):
         kg.callbacks.inspect(stock(), X, watch)
 
 
+@pytest.mark.one_backend
 def test_a_summary_counts_what_is_not_finite():
     found = summary(np.array([0.0, 3.0, -4.0, np.nan, np.inf]))
     expected = {"mean": -1 / 3, "min": -4, "max": 3, "norm": 5, "zeros": 0.2, "not_finite": 0.4}
@@ -174,6 +176,7 @@ def test_files_hold_the_history_and_the_report_is_a_picture(tmp_path):
         callback.save(tmp_path / "inspection.txt")
 
 
+@pytest.mark.one_backend
 def test_a_report_of_nothing_is_refused():
     with pytest.raises(ValueError, match="nothing to draw yet: the first look is after step 7"):
         kg.callbacks.Inspect(X, "last", every=7).report("never.png")

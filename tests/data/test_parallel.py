@@ -18,6 +18,8 @@ import pytest
 from keras_gans.data import ParallelDataset, parallel
 from tests.data import sources
 
+pytestmark = pytest.mark.one_backend
+
 needs_shm = pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="shared memory is not a folder here")
 
 
@@ -344,12 +346,6 @@ SCRIPTS = {
 }
 
 
-one_backend = pytest.mark.skipif(
-    keras.config.backend() != "tensorflow", reason="what processes leave behind does not depend on the backend"
-)
-
-
-@one_backend
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_no_process_and_no_segment_outlives_the_script(tmp_path, name):
     script = tmp_path / "script.py"
@@ -376,7 +372,6 @@ def test_no_process_and_no_segment_outlives_the_script(tmp_path, name):
     assert not processes_of(script) and not orphaned_segments()
 
 
-@one_backend
 def test_a_missing_guard_is_explained(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
@@ -391,7 +386,6 @@ def test_a_missing_guard_is_explained(tmp_path):
     assert 'under the guard `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
 
 
-@one_backend
 def test_what_is_defined_in_a_notebook_is_explained_and_the_rest_works_there():
     code = """
 from keras_gans.data.parallel import ParallelDataset
@@ -465,6 +459,7 @@ class Seen(keras.layers.Layer):
         return keras.ops.cast(images, "float32")[:, :1, 0, 0]
 
 
+@pytest.mark.all_backends
 @pytest.mark.parametrize("workers", [0, 2])
 def test_fit_of_any_model_sees_every_item_once_per_epoch(workers):
     seen = Seen()
@@ -478,7 +473,6 @@ def test_fit_of_any_model_sees_every_item_once_per_epoch(workers):
     assert json.dumps(history)
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="tf.data needs TensorFlow, which is not installed")
 def test_as_tf_data_it_is_the_same():
     expected = batches(ParallelDataset(sources.Numbers(), batch_size=16, workers=0), epochs=2)
     with ParallelDataset(sources.Numbers(), batch_size=16, workers=2) as dataset:
@@ -487,7 +481,7 @@ def test_as_tf_data_it_is_the_same():
         assert_equal([list(map(np.array, batch)) for batch in found.repeat(2).as_numpy_iterator()], expected)
 
 
-@pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="TensorFlow is there")
-def test_as_tf_data_without_tensorflow_says_so():
+def test_as_tf_data_without_tensorflow_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # as if it were not installed
     with pytest.raises(ImportError, match="`to_tf_dataset` needs TensorFlow, which is not installed"):
         ParallelDataset(sources.Numbers(), workers=0).to_tf_dataset()

@@ -62,6 +62,7 @@ def test_a_scheduled_half_life_is_read_at_each_step():
     assert float(ops.convert_to_numpy(WeightAverage(half_life=0.0, warmup=None).keep(1))) == 0.0
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "options, words",
     [
@@ -248,6 +249,7 @@ def test_an_applied_average_is_not_trained_on_and_not_applied_twice():
             pass
 
 
+@pytest.mark.one_backend
 def test_a_model_that_cannot_be_averaged_is_named():
     with pytest.raises(TypeError, match=r"needs a keras.Model"):
         attach(3, WeightAverage())

@@ -270,7 +270,7 @@ def test_csv_logger_writes_every_log(name, tmp_path):
         np.testing.assert_allclose([float(row[log]) for row in rows], history[log], rtol=1e-6)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras writes TensorBoard files through TensorFlow")
+@pytest.mark.one_backend  # Keras writes TensorBoard files through TensorFlow
 @variants
 def test_tensorboard_writes_its_files(name, tmp_path):
     images, _ = small.data()
@@ -361,6 +361,7 @@ def test_clipping_and_accumulation_of_an_optimiser_are_respected(name):
     assert any(small.moved(before, small.weights(model)))
 
 
+@pytest.mark.one_backend
 @variants
 def test_summary_shows_every_network(name, capsys):
     model = small.build(name)

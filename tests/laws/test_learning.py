@@ -29,6 +29,7 @@ def distance(images):
     return np.sum((real.mean(0) - fake.mean(0)) ** 2) + np.sum((real.std(0) - fake.std(0)) ** 2)
 
 
+@pytest.mark.one_backend
 def test_the_distance_is_zero_for_the_data_and_large_for_noise():
     noise = np.random.default_rng(1).integers(0, 256, IMAGES.shape)
     assert distance(IMAGES) == 0 and distance(noise) > 10 * distance(IMAGES[::2])

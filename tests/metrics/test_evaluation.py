@@ -58,11 +58,13 @@ class Remembering:
         return np.clip(IMAGES[latents] + self.level * noise, 0, 255).astype("uint8")
 
 
+@pytest.mark.one_backend
 def test_noise_is_worse():
     found = [evaluate(Remembering(level), IMAGES)["scores"]["frechet_distance"] for level in (0, 20, 60, 120)]
     assert found[0] < 1e-6 and found == sorted(found)
 
 
+@pytest.mark.one_backend
 def test_a_conditional_model_gets_the_labels_of_the_data():
     model, seen = small.build("gan", num_classes=small.CLASSES), []
     decode = model.decode
@@ -81,12 +83,14 @@ def test_a_network_of_the_user_gives_the_features_whatever_the_batch_size():
     assert record["features"] == {"name": model.name, "sha256": Network(model).digest, "dimension": 3}
 
 
+@pytest.mark.one_backend
 def test_features_have_their_formulas():
     np.testing.assert_allclose(Pixels()(IMAGES)[3], IMAGES[3].ravel() / 127.5 - 1)
     weights = np.random.default_rng(5).normal(size=(64, 9)) / 8
     np.testing.assert_allclose(RandomProjection(9, seed=5)(IMAGES), np.maximum(Pixels()(IMAGES) @ weights, 0))
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "arguments, words",
     [

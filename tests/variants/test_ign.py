@@ -359,6 +359,7 @@ def images_to_images():
     return mlp.autoencoder((8, 8, 1), 2, width=4)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "network, arguments, error, words",
     [
