@@ -10,7 +10,7 @@ import keras_gans as kg
 from tests.conftest import BACKEND
 from tests.laws import small
 
-variants = pytest.mark.parametrize("name", kg.list_models())
+variants = pytest.mark.parametrize("name", kg.list_models(), scope="module")
 IMAGES, LABELS = small.data()
 FLOATS = IMAGES.astype("float32") / 127.5 - 1
 
@@ -32,7 +32,7 @@ FLOATS = IMAGES.astype("float32") / 127.5 - 1
     ],
 )
 def test_images_outside_the_contract_are_refused_before_training(images, error, words):
-    model = small.build("gan")
+    model = small.shared("gan")
     with pytest.raises(error, match=words):
         model.fit(images, verbose=0)
     if len(images):
@@ -44,7 +44,7 @@ def test_images_outside_the_contract_are_refused_before_training(images, error, 
 
 @variants
 def test_every_variant_refuses_wrong_images_and_labels(name):
-    model = small.build(name)
+    model = small.shared(name)
     with pytest.raises(ValueError, match=r"`images` must have shape \(n, 8, 8, 1\)"):
         model.fit(IMAGES[:, :4], verbose=0)
     with pytest.raises(ValueError, match="looks like floats in 0..1"):
@@ -59,7 +59,7 @@ def test_every_variant_refuses_wrong_images_and_labels(name):
 
 @pytest.mark.parametrize("name", small.CONDITIONAL)
 def test_every_conditional_variant_needs_labels_of_its_classes(name):
-    model = small.build(name, num_classes=small.CLASSES)
+    model = small.shared(name, num_classes=small.CLASSES)
     with pytest.raises(ValueError, match=r"`labels` are missing: the model is conditional \(num_classes=3\)"):
         model.fit(IMAGES, verbose=0)
     with pytest.raises(ValueError, match=r"`labels` must be in 0..2 \(num_classes=3\). Received: labels\[4\]=7"):
@@ -77,7 +77,7 @@ def test_every_conditional_variant_needs_labels_of_its_classes(name):
 @pytest.mark.parametrize("n, error", [(0, ValueError), (-1, ValueError), (2.0, TypeError), (True, TypeError)])
 def test_generate_needs_a_positive_integer(name, n, error):
     with pytest.raises(error, match="`n` must be a"):
-        small.build(name, compile=False).generate(n)
+        small.shared(name).generate(n)
 
 
 @pytest.mark.one_backend
@@ -105,7 +105,7 @@ def test_players_do_not_share_an_optimizer():
 @pytest.mark.parametrize("argument", ["class_weight", "sample_weight"])
 def test_weights_of_samples_are_refused(argument):
     with pytest.raises(ValueError, match=f"`{argument}` is not used by generative models"):
-        small.build("gan").fit(IMAGES, verbose=0, **{argument: {0: 1.0}})
+        small.shared("gan").fit(IMAGES, verbose=0, **{argument: {0: 1.0}})
 
 
 def create(**arguments):
