@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_gans
 from keras_gans.data import ParallelDataset, parallel
 from tests.data import sources
 
@@ -321,6 +322,17 @@ def test_ctrl_c_ends_the_workers_at_once(ctrl_c):
     assert time.monotonic() - begun < 5 and not children() and not segments()
 
 
+# For scripts whose processes need not know Keras: importing it and TensorFlow takes seconds in each of them.
+WITHOUT_KERAS = f"""\
+import sys, types
+class PyDataset:
+    def __init__(self, **options):
+        pass
+keras, package = types.ModuleType("keras"), types.ModuleType("keras_gans")
+keras.utils, package.__path__ = types.SimpleNamespace(PyDataset=PyDataset), [{os.path.dirname(keras_gans.__file__)!r}]
+sys.modules.update(keras=keras, keras_gans=package)
+"""
+WITH_KERAS = ("end of the script", "forked")  # which ends threads of its own, or is forked with them
 SCRIPTS = {
     "end of the script": "dataset[0]",
     "exception": "dataset[0]\nraise SystemExit('gone')",
@@ -351,7 +363,7 @@ def test_no_process_and_no_segment_outlives_the_script(tmp_path, name):
     script = tmp_path / "script.py"
     body = textwrap.indent(textwrap.dedent(SCRIPTS[name]), "    ")
     script.write_text(
-        "from keras_gans.data.parallel import ParallelDataset\n"
+        ("" if name in WITH_KERAS else WITHOUT_KERAS) + "from keras_gans.data.parallel import ParallelDataset\n"
         "from tests.data.sources import Numbers\n"
         "def use():\n"
         "    try:\n        ParallelDataset(Numbers(), workers=1)[0]\n"
@@ -375,7 +387,7 @@ def test_no_process_and_no_segment_outlives_the_script(tmp_path, name):
 def test_a_missing_guard_is_explained(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from keras_gans.data.parallel import ParallelDataset\n"
+        WITHOUT_KERAS + "from keras_gans.data.parallel import ParallelDataset\n"
         "class Mine:\n    def __len__(self):\n        return 9\n"
         "    def __getitem__(self, index):\n        return index\n"
         "print(ParallelDataset(Mine(), workers=1)[0])\n"
@@ -387,7 +399,9 @@ def test_a_missing_guard_is_explained(tmp_path):
 
 
 def test_what_is_defined_in_a_notebook_is_explained_and_the_rest_works_there():
-    code = """
+    code = (
+        WITHOUT_KERAS
+        + """
 from keras_gans.data.parallel import ParallelDataset
 from tests.data.sources import Numbers
 print(len(ParallelDataset(Numbers(), batch_size=8, workers=1)[0][1]))
@@ -395,6 +409,7 @@ class Mine(Numbers):
     pass
 ParallelDataset(Mine(), workers=1)[0]
 """
+    )
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     command = [sys.executable, "-c", code]  # a script without a file, as a notebook is
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)

@@ -131,8 +131,7 @@ def fit(model, callbacks=(), epochs=2, **options):
     return model.fit(X, Y, batch_size=8, epochs=epochs, shuffle=False, verbose=0, callbacks=list(callbacks), **options)
 
 
-@pytest.mark.parametrize("make", [sequential, functional, Subclassed])
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("make, jit", [(sequential, False), (functional, True), (Subclassed, False)])
 def test_any_model_is_averaged_after_each_step_and_trains_as_without(make, jit):
     plain, model = build(make, jit_compile=jit), build(make, jit_compile=jit)
     fit(plain)

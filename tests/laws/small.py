@@ -99,6 +99,7 @@ def put_back(model, values):
     for variable, value in zip(state_variables(model), values, strict=True):
         variable.assign(value)
     model.steps_into_epoch, model.resume_at, model.stop_training = 0, 0, False
+    model._initial_epoch = None  # where callbacks told an earlier `fit` to go on
     model._eval_epoch_iterator = None  # of a `fit` that an exception ended
 
 
