@@ -13,7 +13,8 @@ IMAGES, _ = small.data()
 
 
 def fit(callbacks, epochs=4):
-    model = small.build("gan")
+    averaged = any(isinstance(callback, kg.callbacks.WeightMovingAverage) for callback in callbacks)
+    model = small.shared("gan", decay=0.9 if averaged else None)
     history = model.fit(IMAGES, batch_size=4, epochs=epochs, callbacks=callbacks, verbose=0).history
     return model, history
 

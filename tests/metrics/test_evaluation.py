@@ -14,7 +14,7 @@ IMAGES, LABELS = small.data(60)
 
 
 def test_the_record_is_json_is_repeated_exactly_and_names_everything():
-    model = small.build("gan")
+    model = small.shared("gan")
     record = evaluate(model, IMAGES, samples=40, seed=3)  # 8x8: the random projection
     assert record == evaluate(model, IMAGES, samples=40, seed=3) == json.loads(json.dumps(record))
     assert set(record["scores"]) == {
@@ -28,7 +28,7 @@ def test_the_record_is_json_is_repeated_exactly_and_names_everything():
 
 
 def test_the_scores_are_those_of_the_features(monkeypatch):
-    model = small.build("gan")
+    model = small.shared("gan")
     monkeypatch.setattr(kg.metrics.evaluation, "CHUNK", 7)  # chunks never matter
     done = []
     record = evaluate(model, IMAGES, "pixels", seed=1, progress=done.append)
@@ -79,7 +79,7 @@ def test_a_network_of_the_user_gives_the_features_whatever_the_batch_size():
     model = keras.Sequential([keras.Input(small.SHAPE), *layers])
     features = Network(model, batch_size=7)(IMAGES)
     np.testing.assert_allclose(features, Network(model)(IMAGES), rtol=1e-5, atol=1e-6)
-    record = evaluate(small.build("gan"), IMAGES, model)
+    record = evaluate(small.shared("gan"), IMAGES, model)
     assert record["features"] == {"name": model.name, "sha256": Network(model).digest, "dimension": 3}
 
 
@@ -104,4 +104,4 @@ def test_features_have_their_formulas():
 )
 def test_bad_input_is_refused_with_words(arguments, words):
     with pytest.raises((ValueError, TypeError), match=words):
-        evaluate(small.build("gan"), **{"images": IMAGES, **arguments})
+        evaluate(small.shared("gan"), **{"images": IMAGES, **arguments})
