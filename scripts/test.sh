@@ -9,7 +9,8 @@ export TF_CPP_MIN_LOG_LEVEL=3 PYTHONHASHSEED=0
 # The backends leave their steps here for one another to be compared with (tests/backends).
 KERAS_GANS_EQUALITY=$(mktemp -d)
 export KERAS_GANS_EQUALITY
-trap 'rm -rf "$KERAS_GANS_EQUALITY"' EXIT
+installing=
+trap '[ -z "$installing" ] || kill "$installing" 2>/dev/null || true; rm -rf "$KERAS_GANS_EQUALITY"' EXIT
 
 # The package without TensorFlow: its other requirements, then a backend, then the package itself.
 requirements() {
@@ -26,22 +27,33 @@ run_tests() {
     local folder=$1 backend=$2
     shift 2
     say "Tests on $backend"
-    KERAS_BACKEND=$backend "$folder/bin/python" -m pytest -n 2 --dist worksteal "$@"
+    # Tests of one variant stand in a row and share its traced models: worksteal leaves such rows together.
+    KERAS_BACKEND=$backend "$folder/bin/python" -m pytest -n 2 --dist worksteal --durations=10 "$@"
+}
+
+make_environment_of() {
+    local backend=$1 package=$1
+    if [ "$backend" = torch ]; then package=${KERAS_GANS_TORCH:-torch==2.13.0}; fi
+    make_environment ".venv-$backend" "keras_gans and $backend" "$package" $(requirements "$PYTHON")
+    ".venv-$backend/bin/python" -m pip install -qq --disable-pip-version-check --no-deps -e .
+    if [ "$backend" = torch ]; then  # code of others to compare with; what else they ask for is not needed
+        .venv-torch/bin/python -m pip install -qq --disable-pip-version-check --no-deps torch-fidelity prdc
+    fi
 }
 
 make_environment .venv-test "keras_gans, TensorFlow and the test tools" -e '.[dev]'
 say "Linters"
 .venv-test/bin/ruff check . && .venv-test/bin/ruff format --check . && .venv-test/bin/mypy
+if $all; then  # while the tests of TensorFlow run; what it says, and whether it failed, is asked for after them
+    (for backend in jax torch; do make_environment_of $backend; done) > "$KERAS_GANS_EQUALITY/installing" 2>&1 &
+    installing=$!
+fi
 run_tests .venv-test tensorflow "$@"
 if $all; then
+    wait "$installing" || { cat "$KERAS_GANS_EQUALITY/installing" >&2; exit 1; }
+    cat "$KERAS_GANS_EQUALITY/installing"
+    installing=
     for backend in jax torch; do
-        package=$backend
-        if [ $backend = torch ]; then package=${KERAS_GANS_TORCH:-torch==2.13.0}; fi
-        make_environment ".venv-$backend" "keras_gans and $backend" $package $(requirements "$PYTHON")
-        .venv-$backend/bin/python -m pip install -qq --disable-pip-version-check --no-deps -e .
-        if [ $backend = torch ]; then  # code of others to compare with; what else they ask for is not needed
-            .venv-torch/bin/python -m pip install -qq --disable-pip-version-check --no-deps torch-fidelity prdc
-        fi
         run_tests ".venv-$backend" $backend "$@"
     done
 fi

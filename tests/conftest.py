@@ -45,6 +45,18 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leaves out, on JAX and PyTorch, what is marked `one_backend`: it cannot come out differently there."""
+    if BACKEND == "tensorflow":
+        return
+    kept, left_out = [], []
+    for item in items:
+        spared = item.get_closest_marker("one_backend") and not item.get_closest_marker("all_backends")
+        (left_out if spared else kept).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
+
+
 @pytest.fixture(autouse=True)
 def repeatable():
     keras.utils.set_random_seed(1)

@@ -10,6 +10,8 @@ import pytest
 
 import keras_gans as kg
 
+pytestmark = pytest.mark.one_backend
+
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "keras_gans"
 EVERYONE = {"checks", "version"}  # what any part may import

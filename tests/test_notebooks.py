@@ -8,6 +8,8 @@ import keras
 import nbformat
 import pytest
 
+pytestmark = pytest.mark.one_backend
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SPEC = importlib.util.spec_from_file_location("run_notebooks", os.path.join(ROOT, "scripts", "run_notebooks.py"))
 runner = importlib.util.module_from_spec(SPEC)
@@ -24,10 +26,10 @@ def test_there_are_the_eight_tutorials():
     assert [name[:2] for name in PATHS] == [f"{number:02}" for number in range(1, 9)]
 
 
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.all_backends] * (name in ON_ALL_BACKENDS)) for name in PATHS]
+)
 def test_it_runs_from_top_to_bottom(name, monkeypatch):
-    if keras.config.backend() != "tensorflow" and name not in ON_ALL_BACKENDS:
-        pytest.skip("runs on TensorFlow")
     monkeypatch.setenv("KERAS_BACKEND", keras.config.backend())
     runner.execute(PATHS[name], quick=True)
 

@@ -3,6 +3,10 @@
 import importlib.util
 import os
 
+import pytest
+
+pytestmark = pytest.mark.one_backend
+
 SPEC = importlib.util.spec_from_file_location(
     "pages", os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "scripts", "pages.py")
 )

@@ -9,6 +9,8 @@ import pytest
 
 import keras_gans as kg
 
+pytestmark = pytest.mark.one_backend
+
 ROOT = pathlib.Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.S)

@@ -68,7 +68,7 @@ def scheduled_model():
     def adam():
         return ScheduledAdam(CosineBurnIn(1e-2, 1e-3, 3), beta_1=0.0, beta_2=CosineBurnIn(0.5, 0.9, 3))
 
-    model.compile(adam(), adam())
+    model.compile(generator_optimizer=adam(), discriminator_optimizer=adam())
     return model
 
 
@@ -103,6 +103,7 @@ def test_the_penalty_of_a_schedule_is_weighted_by_the_discriminators_step():
     np.testing.assert_allclose(scheduled / constant, [1.0, 2.5 / 4, 1.0 / 4], rtol=1e-4)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "make, words",
     [

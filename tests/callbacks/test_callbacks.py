@@ -14,7 +14,7 @@ IMAGES, _ = small.data()
 
 
 def test_a_grid_is_drawn_per_epoch_on_fixed_latents_and_joined_in_a_gif(tmp_path):
-    model = small.build("gan")
+    model = small.shared("gan")
     grid = kg.callbacks.SampleGrid(tmp_path / "samples", count=6, seed=3, scale=2)
     model.fit(IMAGES, batch_size=4, epochs=2, callbacks=[grid], verbose=0)
     assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
@@ -29,7 +29,7 @@ def test_a_grid_is_drawn_per_epoch_on_fixed_latents_and_joined_in_a_gif(tmp_path
 
 
 def test_a_grid_can_be_drawn_with_the_average(tmp_path):
-    model = small.build("gan")
+    model = small.shared("gan", decay=0.9)
     average = kg.callbacks.WeightMovingAverage(0.9)
     grids = [kg.callbacks.SampleGrid(tmp_path / str(a is average), count=4, average=a) for a in (None, average)]
     model.fit(IMAGES, batch_size=4, epochs=2, callbacks=[average, *grids], verbose=0)
@@ -46,12 +46,12 @@ def test_a_grid_can_be_drawn_with_the_average(tmp_path):
 
 def test_pictures_are_drawn_only_every_so_many_epochs(tmp_path):
     grid = kg.callbacks.SampleGrid(tmp_path, count=2, every=2)
-    small.build("gan").fit(IMAGES, batch_size=4, epochs=3, callbacks=[grid], verbose=0)
+    small.shared("gan").fit(IMAGES, batch_size=4, epochs=3, callbacks=[grid], verbose=0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch_0002.png", "training.gif"]
 
 
 def test_a_conditional_grid_has_one_column_per_class(tmp_path):
-    model = small.build("gan", num_classes=small.CLASSES)
+    model = small.shared("gan", num_classes=small.CLASSES)
     grid = kg.callbacks.SampleGrid(tmp_path, count=6)
     model.fit(IMAGES, small.data()[1], batch_size=4, callbacks=[grid], verbose=0)
     width, height = Image.open(tmp_path / "epoch_0001.png").size
@@ -59,7 +59,7 @@ def test_a_conditional_grid_has_one_column_per_class(tmp_path):
 
 
 def test_the_average_survives_an_exception_inside_applied():
-    model = small.build("gan")
+    model = small.shared("gan", decay=0.9)
     average = kg.callbacks.WeightMovingAverage(0.9)
     model.fit(IMAGES, batch_size=4, callbacks=[average], verbose=0)
     before = small.weights(model)
@@ -82,9 +82,9 @@ def test_two_averages_live_side_by_side():
 
 def test_a_finished_run_trains_no_further_and_more_epochs_go_on(tmp_path):
     checkpoint = lambda: [kg.callbacks.Checkpoint(tmp_path)]  # noqa: E731
-    model = small.build("gan")
+    model = small.shared("gan")
     model.fit(IMAGES, batch_size=4, epochs=2, callbacks=checkpoint(), verbose=0)
-    again = small.build("gan", seed=9)
+    again = small.shared("gan", seed=9, copy=1)
     assert again.fit(IMAGES, batch_size=4, epochs=2, callbacks=checkpoint(), verbose=0).epoch == []
     small.assert_same(small.everything(model), small.everything(again))
     assert again.fit(IMAGES, batch_size=4, epochs=3, callbacks=checkpoint(), verbose=0).epoch == [2]
@@ -99,6 +99,7 @@ def test_checkpoints_are_written_every_so_many_epochs(tmp_path):
     assert times == [2, 4, 5]
 
 
+@pytest.mark.one_backend
 def test_history_replaces_the_rows_of_epochs_trained_again(tmp_path):
     history = History(tmp_path / "logs.csv")
     for epoch, loss in [(0, 1.0), (1, 2.0), (2, 3.0), (1, 4.0)]:
@@ -106,6 +107,7 @@ def test_history_replaces_the_rows_of_epochs_trained_again(tmp_path):
     assert History(tmp_path / "logs.csv").rows() == [{"epoch": "1", "loss": "1.0"}, {"epoch": "2", "loss": "4.0"}]
 
 
+@pytest.mark.one_backend
 def test_grid_places_images_row_by_row():
     images = np.arange(3, dtype="uint8")[:, None, None, None] * np.ones((1, 2, 2, 3), "uint8")
     picture = pictures.grid(images, columns=2, padding=1)
@@ -119,6 +121,7 @@ def test_grid_places_images_row_by_row():
     ]
 
 
+@pytest.mark.one_backend
 def test_png_files_hold_the_pixels(tmp_path):
     for channels in (1, 3):
         picture = np.random.default_rng(0).integers(0, 256, (5, 4, channels), dtype="uint8")
@@ -133,7 +136,7 @@ def test_interpolations_walk_the_great_circle_between_two_latents(tmp_path):
     np.testing.assert_allclose(walk[0, [0, 2, 4]], [[2, 0], [2**0.5, 2**0.5], [0, 2]], atol=1e-12)
     np.testing.assert_allclose(np.linalg.norm(walk[0], axis=1), 2)
     np.testing.assert_allclose(sample_grid.great_circles(a, a, 3)[:, 1], a, atol=1e-6)
-    model = small.build("gan", num_classes=small.CLASSES)
+    model = small.shared("gan", num_classes=small.CLASSES)
     grid = kg.callbacks.SampleGrid(tmp_path, count=2, show="interpolations", steps=3, labels=1)
     model.fit(*small.data(), batch_size=4, callbacks=[grid], verbose=0)
     found = np.asarray(Image.open(tmp_path / "epoch_0001.png"))
@@ -143,7 +146,7 @@ def test_interpolations_walk_the_great_circle_between_two_latents(tmp_path):
 
 
 def test_reconstructions_stand_beside_their_images(tmp_path):
-    model = small.build("o_gan")
+    model = small.shared("o_gan")
     grid = kg.callbacks.SampleGrid(tmp_path, show="reconstructions", images=IMAGES[:2], tensorboard=tmp_path / "tb")
     model.fit(IMAGES, batch_size=4, callbacks=[grid], verbose=0)
     expected = pictures.side_by_side(IMAGES[:2], model.reconstruct(IMAGES[:2]))[..., 0]
@@ -154,6 +157,7 @@ def test_reconstructions_stand_beside_their_images(tmp_path):
     assert [event.step for event in events.Images("reconstructions")] == [1]
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "options, words",
     [
@@ -165,4 +169,4 @@ def test_reconstructions_stand_beside_their_images(tmp_path):
 )
 def test_a_grid_that_cannot_be_drawn_is_refused(options, words, tmp_path):
     with pytest.raises((ValueError, TypeError), match=words):
-        kg.callbacks.SampleGrid(tmp_path, **options).set_model(small.build("gan"))
+        kg.callbacks.SampleGrid(tmp_path, **options).set_model(small.shared("gan"))

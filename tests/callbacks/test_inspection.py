@@ -78,19 +78,20 @@ def test_several_steps_per_execution_are_counted():
 
 @pytest.mark.parametrize("name", kg.list_models())
 def test_every_variant_can_be_watched_and_trains_as_without(name):
-    plain, watched = small.build(name), small.build(name)
+    plain = small.shared(name)
+    plain.fit(IMAGES, batch_size=4, verbose=0)
+    expected, watched = small.everything(plain), small.shared(name, copy=1)  # no step that was traced unwatched
     network = watched.networks[-1]
     callback = kg.callbacks.Inspect(IMAGES, [f"{network}/*", "*_loss"], every=1)
-    plain.fit(IMAGES, batch_size=4, verbose=0)
     watched.fit(IMAGES, batch_size=4, verbose=0, callbacks=[callback])
-    small.assert_same(small.everything(plain), small.everything(watched))
+    small.assert_same(expected, small.everything(watched))
     assert {name for name in callback.history if name.endswith("_loss")} >= {f"{watched.players[0]}_loss"}
     assert any(name.startswith(f"{network}/") for name in callback.history)
     assert all(np.isfinite(entry["mean"]) for entries in callback.history.values() for entry in entries)
 
 
 def test_the_discriminator_is_seen_on_the_images_and_on_the_fakes():
-    model = small.build("gan")
+    model = small.shared("gan")
     model.fit(IMAGES, batch_size=4, verbose=0)
     found = kg.callbacks.inspect(model, IMAGES, "discriminator")
     fakes = model.decode(model.latents_for(len(IMAGES), 0)) / 127.5 - 1
@@ -100,7 +101,7 @@ def test_the_discriminator_is_seen_on_the_images_and_on_the_fakes():
 
 
 def test_a_conditional_model_is_watched_with_labels():
-    model = small.build("gan", num_classes=small.CLASSES)
+    model = small.shared("gan", num_classes=small.CLASSES)
     found = kg.callbacks.inspect(model, IMAGES, "*_loss", labels=LABELS)
     assert set(found) == {"discriminator_loss", "generator_loss"}
 
@@ -115,7 +116,7 @@ def test_layers_offer_attention_spectral_norms_residuals_and_directions():
     assert found["attention/query/spectral_norm"].shape == ()
     first = ops.convert_to_numpy(features.get_layer("head").direction(0))[0]
     np.testing.assert_allclose(found["head/rest_1"] @ first, 0, atol=1e-5)  # what is left is orthogonal to the level
-    model = small.build("o_gan")
+    model = small.shared("o_gan")
     directions = kg.callbacks.inspect(model, IMAGES, "*_direction")
     np.testing.assert_allclose(directions["real_direction"], model.encode(IMAGES), rtol=1e-3, atol=1e-4)
 
@@ -130,6 +131,7 @@ def test_a_layer_of_the_user_offers_a_value_with_one_line():
     np.testing.assert_allclose(kg.callbacks.inspect(model, X, "*/gate")["gated/gate"], 1 / (1 + np.exp(-X)), rtol=1e-5)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "watch, words",
     [
@@ -144,6 +146,7 @@ def test_a_name_that_nothing_has_is_refused(watch, words):
         kg.callbacks.inspect(stock(), X, watch)
 
 
+@pytest.mark.one_backend
 def test_a_summary_counts_what_is_not_finite():
     found = summary(np.array([0.0, 3.0, -4.0, np.nan, np.inf]))
     expected = {"mean": -1 / 3, "min": -4, "max": 3, "norm": 5, "zeros": 0.2, "not_finite": 0.4}
@@ -174,6 +177,7 @@ def test_files_hold_the_history_and_the_report_is_a_picture(tmp_path):
         callback.save(tmp_path / "inspection.txt")
 
 
+@pytest.mark.one_backend
 def test_a_report_of_nothing_is_refused():
     with pytest.raises(ValueError, match="nothing to draw yet: the first look is after step 7"):
         kg.callbacks.Inspect(X, "last", every=7).report("never.png")

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.fixture
 def pictures(tmp_path):

@@ -6,6 +6,8 @@ import pytest
 
 from tests.commands.conftest import train_arguments
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -7,6 +7,8 @@ import pytest
 import keras_gans as kg
 from keras_gans import cli, recipes, zoo
 
+pytestmark = pytest.mark.one_backend
+
 COMMANDS = ["list", "info", "train", "generate", "reconstruct", "interpolate", "encode"]
 COMMANDS += ["evaluate", "verify", "demo"]
 

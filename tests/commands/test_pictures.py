@@ -7,6 +7,8 @@ from PIL import Image
 from keras_gans import pictures
 from tests.commands.conftest import train_arguments
 
+pytestmark = pytest.mark.one_backend
+
 
 def size(path):
     with Image.open(path) as picture:

@@ -7,6 +7,8 @@ import keras_gans as kg
 from keras_gans import networks, recipes
 from keras_gans.recipes import Recipe, building
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.mark.parametrize("name", recipes.list_recipes())
 def test_every_recipe_of_the_package_names_things_that_exist(name):

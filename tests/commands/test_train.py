@@ -15,6 +15,8 @@ from keras_gans import callbacks, cli
 from keras_gans.runs import loading
 from tests.commands.conftest import train_arguments
 
+pytestmark = pytest.mark.one_backend
+
 
 def files_below(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -31,6 +33,7 @@ def weights(folder):
     return found
 
 
+@pytest.mark.all_backends
 def test_a_run_folder_holds_settings_logs_pictures_checkpoint_and_model(run_folder):
     names = files_below(run_folder)
     for name in (
@@ -56,6 +59,7 @@ def test_a_run_folder_holds_settings_logs_pictures_checkpoint_and_model(run_fold
         assert animation.n_frames == 2
 
 
+@pytest.mark.all_backends
 def test_the_model_holds_its_moving_average(run_folder):
     model = loading.load_model(run_folder / "model.keras")
     assert len(model.averages) == 1 and model.averages[0].decay == 0.999
@@ -82,6 +86,7 @@ def test_training_prints_one_line_per_epoch(command, tmp_path):
     assert not (tmp_path / "run" / "reconstructions").exists()  # a GAN has no encoder
 
 
+@pytest.mark.all_backends
 def test_a_stopped_run_resumes_as_if_it_had_never_stopped(command, run_folder, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     write = callbacks.Checkpoint.on_epoch_end
@@ -254,6 +259,7 @@ def test_traceback_is_for_developers(capfd, tmp_path):
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.all_backends
 def test_a_killed_process_resumes_and_says_nothing_of_its_backend(tmp_path):
     folder = tmp_path / "run"
     arguments = train_arguments(folder, "gan", 400, "--samples", "0")

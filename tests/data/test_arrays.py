@@ -3,6 +3,8 @@ import pytest
 
 from keras_gans.data.arrays import height_and_width, to_channels, to_size
 
+pytestmark = pytest.mark.one_backend
+
 
 def test_padding_puts_the_images_in_the_middle_of_zeros(pixels):
     images = pixels(2, 28, 28, 1) | 1

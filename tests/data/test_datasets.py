@@ -11,6 +11,8 @@ from sklearn.datasets import load_digits
 import keras_gans
 from keras_gans.data import datasets, list_datasets, load
 
+pytestmark = pytest.mark.one_backend
+
 # As imported: the fixture below empties them for the tests.
 SYSTEM_PLACES = [place for dataset in datasets._DOWNLOADABLE.values() for place, _ in dataset.system_places]
 

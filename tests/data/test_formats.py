@@ -8,6 +8,8 @@ from PIL import Image
 
 from keras_gans.data import formats
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.mark.parametrize("name", ["x-idx3-ubyte", "x-idx3-ubyte.gz"])
 def test_idx_round_trip(tmp_path, write_idx, pixels, name):

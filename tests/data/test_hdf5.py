@@ -10,6 +10,8 @@ from PIL import Image
 
 from keras_gans.data import HDF5Images, ImageFolder, hdf5, load
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):

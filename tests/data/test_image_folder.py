@@ -10,6 +10,8 @@ from PIL import Image
 
 from keras_gans.data import ImageFolder, image_folder
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.fixture
 def one(tmp_path):

@@ -15,8 +15,11 @@ import keras
 import numpy as np
 import pytest
 
+import keras_gans
 from keras_gans.data import ParallelDataset, pool, shared_memory
 from tests.data import sources
+
+pytestmark = pytest.mark.one_backend
 
 needs_shm = pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="shared memory is not a folder here")
 
@@ -317,6 +320,17 @@ def test_ctrl_c_ends_the_workers_at_once(ctrl_c):
     assert time.monotonic() - begun < 5 and not children() and not segments()
 
 
+# For scripts whose processes need not know Keras: importing it and TensorFlow takes seconds in each of them.
+WITHOUT_KERAS = f"""\
+import sys, types
+class PyDataset:
+    def __init__(self, **options):
+        pass
+keras, package = types.ModuleType("keras"), types.ModuleType("keras_gans")
+keras.utils, package.__path__ = types.SimpleNamespace(PyDataset=PyDataset), [{os.path.dirname(keras_gans.__file__)!r}]
+sys.modules.update(keras=keras, keras_gans=package)
+"""
+WITH_KERAS = ("end of the script", "forked")  # which ends threads of its own, or is forked with them
 SCRIPTS = {
     "end of the script": "dataset[0]",
     "exception": "dataset[0]\nraise SystemExit('gone')",
@@ -342,18 +356,12 @@ SCRIPTS = {
 }
 
 
-one_backend = pytest.mark.skipif(
-    keras.config.backend() != "tensorflow", reason="what processes leave behind does not depend on the backend"
-)
-
-
-@one_backend
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_no_process_and_no_segment_outlives_the_script(tmp_path, name):
     script = tmp_path / "script.py"
     body = textwrap.indent(textwrap.dedent(SCRIPTS[name]), "    ")
     script.write_text(
-        "from keras_gans.data.parallel import ParallelDataset\n"
+        ("" if name in WITH_KERAS else WITHOUT_KERAS) + "from keras_gans.data.parallel import ParallelDataset\n"
         "from tests.data.sources import Numbers\n"
         "def use():\n"
         "    try:\n        ParallelDataset(Numbers(), workers=1)[0]\n"
@@ -374,11 +382,10 @@ def test_no_process_and_no_segment_outlives_the_script(tmp_path, name):
     assert not processes_of(script) and not orphaned_segments()
 
 
-@one_backend
 def test_a_missing_guard_is_explained(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from keras_gans.data.parallel import ParallelDataset\n"
+        WITHOUT_KERAS + "from keras_gans.data.parallel import ParallelDataset\n"
         "class Mine:\n    def __len__(self):\n        return 9\n"
         "    def __getitem__(self, index):\n        return index\n"
         "print(ParallelDataset(Mine(), workers=1)[0])\n"
@@ -389,9 +396,10 @@ def test_a_missing_guard_is_explained(tmp_path):
     assert 'under the guard `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
 
 
-@one_backend
 def test_what_is_defined_in_a_notebook_is_explained_and_the_rest_works_there():
-    code = """
+    code = (
+        WITHOUT_KERAS
+        + """
 from keras_gans.data.parallel import ParallelDataset
 from tests.data.sources import Numbers
 print(len(ParallelDataset(Numbers(), batch_size=8, workers=1)[0][1]))
@@ -399,6 +407,7 @@ class Mine(Numbers):
     pass
 ParallelDataset(Mine(), workers=1)[0]
 """
+    )
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     command = [sys.executable, "-c", code]  # a script without a file, as a notebook is
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
@@ -463,6 +472,7 @@ class Seen(keras.layers.Layer):
         return keras.ops.cast(images, "float32")[:, :1, 0, 0]
 
 
+@pytest.mark.all_backends
 @pytest.mark.parametrize("workers", [0, 2])
 def test_fit_of_any_model_sees_every_item_once_per_epoch(workers):
     seen = Seen()
@@ -476,7 +486,6 @@ def test_fit_of_any_model_sees_every_item_once_per_epoch(workers):
     assert json.dumps(history)
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="tf.data needs TensorFlow, which is not installed")
 def test_as_tf_data_it_is_the_same():
     expected = batches(ParallelDataset(sources.Numbers(), batch_size=16, workers=0), epochs=2)
     with ParallelDataset(sources.Numbers(), batch_size=16, workers=2) as dataset:
@@ -485,7 +494,7 @@ def test_as_tf_data_it_is_the_same():
         assert_equal([list(map(np.array, batch)) for batch in found.repeat(2).as_numpy_iterator()], expected)
 
 
-@pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="TensorFlow is there")
-def test_as_tf_data_without_tensorflow_says_so():
+def test_as_tf_data_without_tensorflow_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # as if it were not installed
     with pytest.raises(ImportError, match="`to_tf_dataset` needs TensorFlow, which is not installed"):
         ParallelDataset(sources.Numbers(), workers=0).to_tf_dataset()

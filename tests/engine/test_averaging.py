@@ -62,6 +62,7 @@ def test_a_scheduled_half_life_is_read_at_each_step():
     assert float(ops.convert_to_numpy(WeightAverage(half_life=0.0, warmup=None).keep(1))) == 0.0
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "options, words",
     [
@@ -130,8 +131,7 @@ def fit(model, callbacks=(), epochs=2, **options):
     return model.fit(X, Y, batch_size=8, epochs=epochs, shuffle=False, verbose=0, callbacks=list(callbacks), **options)
 
 
-@pytest.mark.parametrize("make", [sequential, functional, Subclassed])
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("make, jit", [(sequential, False), (functional, True), (Subclassed, False)])
 def test_any_model_is_averaged_after_each_step_and_trains_as_without(make, jit):
     plain, model = build(make, jit_compile=jit), build(make, jit_compile=jit)
     fit(plain)
@@ -248,6 +248,7 @@ def test_an_applied_average_is_not_trained_on_and_not_applied_twice():
             pass
 
 
+@pytest.mark.one_backend
 def test_a_model_that_cannot_be_averaged_is_named():
     with pytest.raises(TypeError, match=r"needs a keras.Model"):
         attach(3, WeightAverage())

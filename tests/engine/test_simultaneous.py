@@ -36,8 +36,10 @@ def build(name, knobs, update, rate=0.05):
     return model
 
 
-def trained(name, knobs, update, rate=0.05):
-    model = build(name, knobs, update, rate)
+def trained(model, rate=(0.05, 0.05)):
+    """Trains one step at these rates of generator and discriminator; returns both players' weights and the logs."""
+    for player, each in zip(("generator", "discriminator"), rate, strict=True):
+        model.optimizer.of(player).learning_rate = each
     history = model.fit(IMAGES, batch_size=6, shuffle=False, verbose=0).history
     parts = [getattr(model, network).trainable_variables for network in ("generator", "discriminator")]
     return [[np.array(ops.convert_to_numpy(v.value)) for v in part] for part in parts], history
@@ -47,9 +49,12 @@ def trained(name, knobs, update, rate=0.05):
 def test_both_players_take_the_steps_of_their_losses_from_the_same_weights(name, knobs):
     # An alternating step with the discriminator's rate 0 is the generator's step from the old weights, and the
     # discriminator's own step does not depend on the generator's rate: the two make up the simultaneous step.
-    (generator, discriminator), logs = trained(name, knobs, "simultaneous")
-    (expected_generator, _), _ = trained(name, knobs, "alternating", rate=(0.05, 0.0))
-    (_, expected_discriminator), expected_logs = trained(name, knobs, "alternating", rate=(0.0, 0.05))
+    (generator, discriminator), logs = trained(build(name, knobs, "simultaneous"))
+    model = build(name, knobs, "alternating")
+    start = small.state(model)
+    (expected_generator, _), _ = trained(model, rate=(0.05, 0.0))
+    small.put_back(model, start)
+    (_, expected_discriminator), expected_logs = trained(model, rate=(0.0, 0.05))
     small.assert_same(expected_generator, generator, rtol=1e-5, atol=1e-6)
     small.assert_same(expected_discriminator, discriminator, rtol=1e-5, atol=1e-6)
     assert logs["discriminator_loss"] == pytest.approx(expected_logs["discriminator_loss"], rel=1e-5, abs=1e-6)

@@ -1,5 +1,7 @@
 """The small models and data on which every law is tested, for every variant of the registry."""
 
+import dataclasses
+
 import keras
 import numpy as np
 
@@ -26,6 +28,79 @@ def build(name, seed=1, compile=True, **knobs):
     if compile:
         model.compile()
     return model
+
+
+@dataclasses.dataclass
+class Kept:
+    """A model that tests share, what it was made of, and its state at first, by seed."""
+
+    model: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    own: set  # what `own_methods` gives
+    averages: int
+    states: dict
+
+
+KEPT: dict[tuple, Kept] = {}
+
+
+def shared(name, seed=1, copy=0, decay=None, **knobs):
+    """Returns what `build(name, seed, **knobs)` gives, made and compiled once per process for all tests.
+
+    Tracing the train step is most of the time of a small test. The model of an earlier test comes back with its state
+    at first (weights, optimisers, seeds, counters, means, averages, the place in the epoch) and with its traced step.
+    Its tests must not compile it again, give it averages or replace its methods: they `build` one of their own.
+
+    Args:
+        copy: Another number is another model: for a test that needs two at a time, or one that knows nothing of
+            what the first went through.
+        decay: That of a weight average which the model carries; the callback of an equal one finds it.
+    """
+    key = (name, copy, decay, repr(sorted(knobs.items())), keras.config.dtype_policy().name)
+    if key not in KEPT:
+        model = averaged(build(name, seed, **knobs), decay)
+        KEPT[key] = Kept(model, model.optimizer, own_methods(model), len(model.averages), {seed: state(model)})
+    kept = KEPT[key]
+    replaced = own_methods(kept.model) ^ kept.own
+    spoilt = f"replaced {replaced} of" if replaced else None
+    spoilt = "compiled" if kept.model.optimizer is not kept.optimizer else spoilt
+    spoilt = "given an average to" if len(kept.model.averages) != kept.averages else spoilt
+    if spoilt:
+        del KEPT[key]
+        raise AssertionError(f"A test before this one has {spoilt} a shared {name}: it must `build` one of its own.")
+    if seed not in kept.states:
+        kept.states[seed] = state(averaged(build(name, seed, **knobs), decay))
+    put_back(kept.model, kept.states[seed])
+    keras.utils.set_random_seed(seed)
+    return kept.model
+
+
+def averaged(model, decay):
+    if decay is not None:
+        model.add_average(kg.engine.WeightAverage(decay))
+    return model
+
+
+def own_methods(model):
+    """Returns the names of the methods that a model has as attributes of its own; training sets `train_step`."""
+    return {name for name in vars(model) if callable(getattr(type(model), name, None))} - {"train_step"}
+
+
+def state_variables(model):
+    return [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+
+
+def state(model):
+    """Returns what `put_back` needs to make a model what it is now."""
+    return [keras.ops.convert_to_numpy(variable.value).copy() for variable in state_variables(model)]
+
+
+def put_back(model, values):
+    for variable, value in zip(state_variables(model), values, strict=True):
+        variable.assign(value)
+    model.steps_into_epoch, model.resume_at, model.stop_training = 0, 0, False
+    model._initial_epoch = None  # where callbacks told an earlier `fit` to go on
+    model._eval_epoch_iterator = None  # of a `fit` that an exception ended
 
 
 def data(count=10, seed=0):

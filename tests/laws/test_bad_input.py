@@ -10,11 +10,12 @@ import keras_gans as kg
 from tests.conftest import BACKEND
 from tests.laws import small
 
-variants = pytest.mark.parametrize("name", kg.list_models())
+variants = pytest.mark.parametrize("name", kg.list_models(), scope="module")
 IMAGES, LABELS = small.data()
 FLOATS = IMAGES.astype("float32") / 127.5 - 1
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "images, error, words",
     [
@@ -31,7 +32,7 @@ FLOATS = IMAGES.astype("float32") / 127.5 - 1
     ],
 )
 def test_images_outside_the_contract_are_refused_before_training(images, error, words):
-    model = small.build("gan")
+    model = small.shared("gan")
     with pytest.raises(error, match=words):
         model.fit(images, verbose=0)
     if len(images):
@@ -43,7 +44,7 @@ def test_images_outside_the_contract_are_refused_before_training(images, error, 
 
 @variants
 def test_every_variant_refuses_wrong_images_and_labels(name):
-    model = small.build(name)
+    model = small.shared(name)
     with pytest.raises(ValueError, match=r"`images` must have shape \(n, 8, 8, 1\)"):
         model.fit(IMAGES[:, :4], verbose=0)
     with pytest.raises(ValueError, match="looks like floats in 0..1"):
@@ -58,7 +59,7 @@ def test_every_variant_refuses_wrong_images_and_labels(name):
 
 @pytest.mark.parametrize("name", small.CONDITIONAL)
 def test_every_conditional_variant_needs_labels_of_its_classes(name):
-    model = small.build(name, num_classes=small.CLASSES)
+    model = small.shared(name, num_classes=small.CLASSES)
     with pytest.raises(ValueError, match=r"`labels` are missing: the model is conditional \(num_classes=3\)"):
         model.fit(IMAGES, verbose=0)
     with pytest.raises(ValueError, match=r"`labels` must be in 0..2 \(num_classes=3\). Received: labels\[4\]=7"):
@@ -71,13 +72,15 @@ def test_every_conditional_variant_needs_labels_of_its_classes(name):
         model.generate(2, labels=3)
 
 
+@pytest.mark.one_backend
 @variants
 @pytest.mark.parametrize("n, error", [(0, ValueError), (-1, ValueError), (2.0, TypeError), (True, TypeError)])
 def test_generate_needs_a_positive_integer(name, n, error):
     with pytest.raises(error, match="`n` must be a"):
-        small.build(name, compile=False).generate(n)
+        small.shared(name).generate(n)
 
 
+@pytest.mark.one_backend
 @variants
 def test_compile_knows_its_arguments(name):
     model = small.build(name, compile=False)
@@ -98,16 +101,18 @@ def test_players_do_not_share_an_optimizer():
         model.compile(generator_optimizer=adam, discriminator_optimizer=adam)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("argument", ["class_weight", "sample_weight"])
 def test_weights_of_samples_are_refused(argument):
     with pytest.raises(ValueError, match=f"`{argument}` is not used by generative models"):
-        small.build("gan").fit(IMAGES, verbose=0, **{argument: {0: 1.0}})
+        small.shared("gan").fit(IMAGES, verbose=0, **{argument: {0: 1.0}})
 
 
 def create(**arguments):
     kg.create(**{"name": "gan", "image_shape": (8, 8, 1), "latent_dim": 4, "network": "mlp", **arguments})
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "arguments, error, words",
     [
@@ -139,6 +144,7 @@ def test_construction_errors_name_the_argument_and_the_nearest(arguments, error,
         create(**arguments)
 
 
+@pytest.mark.one_backend
 def test_networks_that_do_not_fit_the_variant_are_refused():
     generator = kg.networks.mlp.generator((8, 8, 1), 4)
     discriminator = kg.networks.mlp.discriminator((8, 8, 1))
@@ -202,6 +208,7 @@ def test_weights_of_another_model_are_refused_whole(tmp_path):
         model.load_weights(tmp_path / "nothing.weights.h5")
 
 
+@pytest.mark.one_backend
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     model = small.build("gan")
     model.save_weights(tmp_path / "state.weights.h5")
@@ -217,6 +224,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["state.weights.h5"]
 
 
+@pytest.mark.one_backend
 def test_folders_that_cannot_be_written_are_named(tmp_path):
     (tmp_path / "file").write_text("")
     for callback in (kg.callbacks.Checkpoint, kg.callbacks.SampleGrid):
@@ -226,12 +234,14 @@ def test_folders_that_cannot_be_written_are_named(tmp_path):
             callback(tmp_path / "file" / "x")
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("decay", [1.0, -0.1, float("nan")])
 def test_a_decay_outside_its_range_is_refused(decay):
     with pytest.raises(ValueError, match="`decay` must be a number at least 0 and less than 1"):
         kg.callbacks.WeightMovingAverage(decay)
 
 
+@pytest.mark.one_backend
 def test_an_average_of_an_unknown_network_is_refused():
     with pytest.raises(ValueError, match="`networks` must name networks of the model .*Did you mean 'generator'"):
         small.build("gan").fit(IMAGES, callbacks=[kg.callbacks.WeightMovingAverage(0.9, ("generater",))], verbose=0)
@@ -288,6 +298,7 @@ def test_penalties_refuse_a_critic_that_cannot_be_differentiated_twice(eager):
     small.assert_same(before, small.weights(model))
 
 
+@pytest.mark.one_backend
 def test_an_augmentation_that_is_no_layer_or_changes_the_shape_is_refused():
     with pytest.raises(TypeError, match="`augmentation` must be a Keras layer"):
         small.build("gan", augmentation="color")

@@ -14,7 +14,7 @@ from tests.laws import small
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
-variants = pytest.mark.parametrize("name", kg.list_models())
+variants = pytest.mark.parametrize("name", kg.list_models(), scope="module")  # all laws of a variant in a row
 
 
 def forms_of_data(images):
@@ -49,12 +49,9 @@ def forms_of_data(images):
 @variants
 def test_every_form_of_data_trains_to_the_same_weights_and_the_last_batch_may_be_uneven(name):
     images, _ = small.data()
-    model, results = small.build(name), {}
-    variables = [*model.variables, *model.optimizer.variables]
-    before, start = small.weights(model), small.everything(model)
+    before, results = small.weights(small.shared(name)), {}
     for form, value in forms_of_data(images).items():
-        for variable, initial in zip(variables, start, strict=True):
-            variable.assign(initial)
+        model = small.shared(name)
         arrays = form in ("array", "tuple", "floats", "tensor")
         model.fit(value, batch_size=4 if arrays else None, shuffle=False, verbose=0)
         results[form] = small.weights(model)
@@ -69,7 +66,7 @@ def test_conditional_models_take_pairs_in_every_form(name):
     images, labels = small.data()
     results = []
     for arguments in [(images, labels), ((images, labels),)]:
-        model = small.build(name, num_classes=small.CLASSES)
+        model = small.shared(name, num_classes=small.CLASSES)
         model.fit(*arguments, batch_size=4, shuffle=False, verbose=0)
         results.append(small.weights(model))
     small.assert_same(*results)
@@ -81,7 +78,7 @@ def test_conditional_models_take_pairs_in_every_form(name):
 @variants
 def test_several_steps_per_execution_are_the_same_steps(name):
     images, _ = small.data(18)
-    single, multiple = small.build(name), small.build(name)
+    single, multiple = small.shared(name), small.build(name)
     single.fit(images, batch_size=4, verbose=0)
     multiple.compile(steps_per_execution=2)
     if BACKEND == "torch":
@@ -95,10 +92,12 @@ def test_several_steps_per_execution_are_the_same_steps(name):
 @variants
 def test_evaluate_reports_losses_and_validation_leaves_training_as_it_is(name):
     images, _ = small.data(16)
-    plain, validated = small.build(name), small.build(name)
+    plain = small.shared(name)
     plain.fit(images[:12], batch_size=4, epochs=2, verbose=0)
+    expected = small.weights(plain)
+    validated = small.shared(name)
     history = validated.fit(images[:12], batch_size=4, epochs=2, validation_data=(images[12:],), verbose=0).history
-    small.assert_same(small.weights(plain), small.weights(validated))
+    small.assert_same(expected, small.weights(validated))
     evaluated = {log for log in validated.all_logs() if "penalty" not in log}  # a penalty is part of training alone
     assert {f"val_{log}" for log in evaluated} <= set(history)
     before = small.weights(validated)
@@ -106,13 +105,13 @@ def test_evaluate_reports_losses_and_validation_leaves_training_as_it_is(name):
     assert set(results) == {*evaluated, "loss"}
     assert all(np.isfinite(value) for value in results.values())
     assert not any(small.moved(before, small.weights(validated)))
-    split = small.build(name).fit(images, batch_size=4, validation_split=0.25, verbose=0).history
+    split = small.shared(name).fit(images, batch_size=4, validation_split=0.25, verbose=0).history
     np.testing.assert_allclose(split["loss"][0], history["loss"][0], rtol=1e-6)
 
 
 @variants
 def test_predict_and_generate_give_images_of_the_promised_range(name):
-    model = small.build(name)
+    model = small.shared(name)
     latents = model.latents_for(5, seed=0)
     predicted = model.predict(latents, batch_size=2, verbose=0)
     assert predicted.dtype == "float32" and np.abs(predicted).max() <= 1
@@ -126,7 +125,7 @@ def test_predict_and_generate_give_images_of_the_promised_range(name):
 @variants
 def test_a_saved_model_is_loaded_whole_and_goes_on_as_if_it_had_never_stopped(name, tmp_path):
     images, _ = small.data()
-    model = small.build(name)
+    model = small.shared(name, decay=0.9)
     average = kg.callbacks.WeightMovingAverage(0.9)
     model.fit(images, batch_size=4, epochs=2, callbacks=[average], verbose=0)
     model.save(tmp_path / "model.keras")
@@ -143,7 +142,7 @@ def test_a_saved_model_is_loaded_whole_and_goes_on_as_if_it_had_never_stopped(na
 @variants
 def test_weights_are_loaded_with_the_optimisers_state(name, tmp_path):
     images, _ = small.data()
-    model, other = small.build(name), small.build(name, seed=2)
+    model, other = small.shared(name), small.build(name, seed=2)
     model.fit(images, batch_size=4, verbose=0)
     model.save_weights(tmp_path / "state.weights.h5")
     other.load_weights(tmp_path / "state.weights.h5")
@@ -180,31 +179,29 @@ class Kill(keras.callbacks.Callback):
 
 
 @variants
-@pytest.mark.parametrize("kind", ["BackupAndRestore", "Checkpoint"])
-def test_a_killed_run_resumes_exactly(name, kind, tmp_path):
+def test_a_killed_run_resumes_exactly(name, tmp_path):
     images, _ = small.data()
-
-    def callbacks():
-        if kind == "Checkpoint":
-            backup = kg.callbacks.Checkpoint(tmp_path / "backup")
-        else:
-            backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
-        return [kg.callbacks.WeightMovingAverage(0.9), backup]
-
-    straight = small.build(name)
+    straight = small.shared(name, decay=0.9)
     straight.fit(images, batch_size=4, epochs=4, callbacks=[kg.callbacks.WeightMovingAverage(0.9)], verbose=0)
-    with pytest.raises(KeyboardInterrupt):
-        small.build(name).fit(images, batch_size=4, epochs=4, callbacks=[*callbacks(), Kill(8)], verbose=0)
-    resumed = small.build(name, seed=7)
-    history = resumed.fit(images, batch_size=4, epochs=4, callbacks=callbacks(), verbose=0)
-    assert history.epoch == [2, 3]
-    small.assert_same(small.everything(straight), small.everything(resumed))
+    expected = small.everything(straight)
+    for kind in (keras.callbacks.BackupAndRestore, kg.callbacks.Checkpoint):
+
+        def callbacks(folder=tmp_path / kind.__name__, kind=kind):
+            return [kg.callbacks.WeightMovingAverage(0.9), kind(folder)]
+
+        killed = small.shared(name, decay=0.9)
+        with pytest.raises(KeyboardInterrupt):
+            killed.fit(images, batch_size=4, epochs=4, callbacks=[*callbacks(), Kill(8)], verbose=0)
+        resumed = small.shared(name, seed=7, copy=1, decay=0.9)  # it has gone through nothing of this
+        history = resumed.fit(images, batch_size=4, epochs=4, callbacks=callbacks(), verbose=0)
+        assert history.epoch == [2, 3], kind
+        small.assert_same(expected, small.everything(resumed))
 
 
 @variants
 def test_learning_rate_scheduler_changes_every_players_rate(name):
     images, _ = small.data()
-    model = small.build(name)
+    model = small.shared(name)
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate if epoch < 1 else 0.0)
     history = model.fit(images, batch_size=4, callbacks=[schedule], verbose=0).history
     assert {f"learning_rate_{player}" for player in model.players} <= set(history)
@@ -217,7 +214,7 @@ def test_learning_rate_scheduler_changes_every_players_rate(name):
 @variants
 def test_reduce_on_plateau_changes_every_players_rate(name):
     images, _ = small.data()
-    model = small.build(name)
+    model = small.shared(name)
     rates = [float(optimizer.learning_rate) for optimizer in model.optimizer.optimizers]
     plateau = keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.5, patience=1, min_delta=1e9)
     model.fit(images, batch_size=4, epochs=2, callbacks=[plateau], verbose=0)
@@ -228,8 +225,8 @@ def test_reduce_on_plateau_changes_every_players_rate(name):
 @variants
 def test_a_nan_of_either_player_ends_training(name):
     images, _ = small.data(40)
-    for player in small.build(name).players:
-        model = small.build(name)
+    for player in small.shared(name).players:
+        model = small.shared(name)
         variable = getattr(model, player).trainable_variables[0]
         variable.assign(np.full(variable.shape, np.nan))
         steps = []
@@ -241,7 +238,7 @@ def test_a_nan_of_either_player_ends_training(name):
 @variants
 def test_early_stopping_stops_and_restores(name):
     images, _ = small.data()
-    model = small.build(name)
+    model = small.shared(name)
     stop = keras.callbacks.EarlyStopping(
         monitor="generator_loss" if "generator_loss" in model.logs else "loss",
         mode="min",
@@ -261,7 +258,7 @@ def test_early_stopping_stops_and_restores(name):
 @variants
 def test_csv_logger_writes_every_log(name, tmp_path):
     images, _ = small.data()
-    model = small.build(name)
+    model = small.shared(name)
     logger = keras.callbacks.CSVLogger(tmp_path / "log.csv")
     history = model.fit(images, batch_size=4, epochs=2, callbacks=[logger], verbose=0).history
     with open(tmp_path / "log.csv", encoding="utf-8") as file:
@@ -270,12 +267,12 @@ def test_csv_logger_writes_every_log(name, tmp_path):
         np.testing.assert_allclose([float(row[log]) for row in rows], history[log], rtol=1e-6)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras writes TensorBoard files through TensorFlow")
+@pytest.mark.one_backend  # Keras writes TensorBoard files through TensorFlow
 @variants
 def test_tensorboard_writes_its_files(name, tmp_path):
     images, _ = small.data()
     board = keras.callbacks.TensorBoard(tmp_path, histogram_freq=1, write_graph=False)
-    small.build(name).fit(images, batch_size=4, callbacks=[board], verbose=0)
+    small.shared(name).fit(images, batch_size=4, callbacks=[board], verbose=0)
     (events,) = (tmp_path / "train").iterdir()
     content = events.read_bytes()
     assert b"epoch_learning_rate_" in content and b"epoch_loss" in content
@@ -334,7 +331,7 @@ def test_keras_own_average_is_refused_and_ours_is_named(name):
 @variants
 def test_running_eagerly_takes_the_same_steps(name):
     images, _ = small.data()
-    compiled, eager = small.build(name), small.build(name, compile=False)
+    compiled, eager = small.shared(name), small.build(name, compile=False)
     eager.compile(run_eagerly=True)
     for model in (compiled, eager):
         model.fit(images, batch_size=4, verbose=0)
@@ -361,9 +358,10 @@ def test_clipping_and_accumulation_of_an_optimiser_are_respected(name):
     assert any(small.moved(before, small.weights(model)))
 
 
+@pytest.mark.one_backend
 @variants
 def test_summary_shows_every_network(name, capsys):
-    model = small.build(name)
+    model = small.shared(name)
     model.summary()
     shown = capsys.readouterr().out
     assert all(getattr(model, network).name in shown for network in model.networks)
@@ -372,11 +370,12 @@ def test_summary_shows_every_network(name, capsys):
 @variants
 def test_only_the_player_with_a_learning_rate_moves(name):
     images, _ = small.data()
-    for moving in small.build(name).players:
-        model = small.build(name, compile=False)
-        model.compile(
-            **{model.optimizer_argument(p): keras.optimizers.SGD(0.01 if p == moving else 0.0) for p in model.players}
-        )
+    model = small.build(name, compile=False)
+    model.compile(**{model.optimizer_argument(player): keras.optimizers.SGD(0.0) for player in model.players})
+    start = small.state(model)
+    for moving in model.players:
+        small.put_back(model, start)
+        model.optimizer.of(moving).learning_rate = 0.01
         before = {p: [np.array(v) for v in getattr(model, p).trainable_variables] for p in model.players}
         model.fit(images, batch_size=4, verbose=0)
         for p in model.players:
@@ -403,12 +402,12 @@ def test_compile_picks_graph_mode_on_cpu_and_xla_on_gpu(name):
     expected = BACKEND == "jax"
     if BACKEND == "tensorflow":
         expected = bool(tf.config.list_physical_devices("GPU"))
-    assert bool(small.build(name).jit_compile) == expected
+    assert bool(small.shared(name).jit_compile) == expected
 
 
 @variants
 def test_config_describes_the_model(name):
-    model = small.build(name)
+    model = small.shared(name)
     again = type(model).from_config(model.get_config())
     assert again.get_config() == model.get_config()
     assert [v.shape for v in again.variables] == [v.shape for v in model.variables]
@@ -417,7 +416,7 @@ def test_config_describes_the_model(name):
 @variants
 def test_twenty_steps_stay_finite_and_running_means_are_means(name):
     images, _ = small.data(80)
-    model = small.build(name)
+    model = small.shared(name)
     seen = []
     record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(float(logs["loss"])))
     history = model.fit(images, batch_size=4, callbacks=[record], verbose=0).history
@@ -428,8 +427,8 @@ def test_twenty_steps_stay_finite_and_running_means_are_means(name):
 @variants
 def test_the_average_follows_its_recurrence_and_leaves_training_alone(name):
     images, _ = small.data(20)
-    network = small.build(name).networks[0]
-    plain, averaged = small.build(name), small.build(name)
+    plain, averaged = small.shared(name), small.build(name)
+    network = plain.networks[0]
     plain.fit(images, batch_size=4, shuffle=False, verbose=0)
     callback = kg.callbacks.WeightMovingAverage(0.6, networks=(network,))
     trajectory = []

@@ -38,6 +38,7 @@ def test_each_is_small_and_has_128_features(kind):
         assert path.stat().st_size < 2 * 2**20
 
 
+@pytest.mark.one_backend
 def test_the_ladder_noise_and_missing_classes_are_worse(gray):
     images, labels = kg.data.load("digits", "test")
     train = gray(kg.data.load("digits")[0][:600])
@@ -50,6 +51,7 @@ def test_the_ladder_noise_and_missing_classes_are_worse(gray):
     assert frechet_distance(real=train, fake=gray(images[labels < 8])) > 2 * found[0]
 
 
+@pytest.mark.one_backend
 def test_images_of_28_pixels_are_padded(gray):
     images = kg.data.load("digits", "test")[0][:4]
     np.testing.assert_array_equal(
@@ -79,6 +81,7 @@ def test_evaluate_uses_it_for_images_that_it_takes():
     assert 1 <= record["scores"]["classifier_score"] <= 20
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "images", [np.zeros((2, 32, 32, 3), np.uint8), np.zeros((2, 16, 16, 1), np.uint8), np.zeros((2, 32, 32, 1))]
 )

@@ -7,6 +7,8 @@ import keras_gans as kg
 from keras_gans.metrics import density_coverage, inception_score, kernel_distance, precision_recall
 from keras_gans.metrics import reconstruction_scores as scores_of
 
+pytestmark = pytest.mark.one_backend
+
 RNG = np.random.default_rng(0)
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.3, 0.3, 0.4], [0.05, 0.05, 0.9]])
 

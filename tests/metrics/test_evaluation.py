@@ -14,7 +14,7 @@ IMAGES, LABELS = small.data(60)
 
 
 def test_the_record_is_json_is_repeated_exactly_and_names_everything():
-    model = small.build("gan")
+    model = small.shared("gan")
     record = evaluate(model, IMAGES, samples=40, seed=3)  # 8x8: the random projection
     assert record == evaluate(model, IMAGES, samples=40, seed=3) == json.loads(json.dumps(record))
     assert set(record["scores"]) == {
@@ -28,7 +28,7 @@ def test_the_record_is_json_is_repeated_exactly_and_names_everything():
 
 
 def test_the_scores_are_those_of_the_features(monkeypatch):
-    model = small.build("gan")
+    model = small.shared("gan")
     monkeypatch.setattr(kg.metrics.evaluation, "CHUNK", 7)  # chunks never matter
     done = []
     record = evaluate(model, IMAGES, "pixels", seed=1, progress=done.append)
@@ -58,11 +58,13 @@ class Remembering:
         return np.clip(IMAGES[latents] + self.level * noise, 0, 255).astype("uint8")
 
 
+@pytest.mark.one_backend
 def test_noise_is_worse():
     found = [evaluate(Remembering(level), IMAGES)["scores"]["frechet_distance"] for level in (0, 20, 60, 120)]
     assert found[0] < 1e-6 and found == sorted(found)
 
 
+@pytest.mark.one_backend
 def test_a_conditional_model_gets_the_labels_of_the_data():
     model, seen = small.build("gan", num_classes=small.CLASSES), []
     decode = model.decode
@@ -77,16 +79,18 @@ def test_a_network_of_the_user_gives_the_features_whatever_the_batch_size():
     model = keras.Sequential([keras.Input(small.SHAPE), *layers])
     features = Network(model, batch_size=7)(IMAGES)
     np.testing.assert_allclose(features, Network(model)(IMAGES), rtol=1e-5, atol=1e-6)
-    record = evaluate(small.build("gan"), IMAGES, model)
+    record = evaluate(small.shared("gan"), IMAGES, model)
     assert record["features"] == {"name": model.name, "sha256": Network(model).digest, "dimension": 3}
 
 
+@pytest.mark.one_backend
 def test_features_have_their_formulas():
     np.testing.assert_allclose(Pixels()(IMAGES)[3], IMAGES[3].ravel() / 127.5 - 1)
     weights = np.random.default_rng(5).normal(size=(64, 9)) / 8
     np.testing.assert_allclose(RandomProjection(9, seed=5)(IMAGES), np.maximum(Pixels()(IMAGES) @ weights, 0))
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "arguments, words",
     [
@@ -100,4 +104,4 @@ def test_features_have_their_formulas():
 )
 def test_bad_input_is_refused_with_words(arguments, words):
     with pytest.raises((ValueError, TypeError), match=words):
-        evaluate(small.build("gan"), **{"images": IMAGES, **arguments})
+        evaluate(small.shared("gan"), **{"images": IMAGES, **arguments})

@@ -107,6 +107,7 @@ def test_batches_and_gray_images_never_matter(inception, weights):
     np.testing.assert_array_equal(inception(gray[:2]), inception(np.repeat(gray[:2], 3, axis=-1)))
 
 
+@pytest.mark.one_backend
 def test_resizing_has_its_check_values():
     def one(values, target, **options):
         return fid_inception.bilinear(len(values), target, **options) @ np.array(values, np.float32)
@@ -117,6 +118,7 @@ def test_resizing_has_its_check_values():
     np.testing.assert_allclose(one([0, 1], 4, half_pixel=True), [0, 0.25, 0.75, 1])
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("how", fid_inception.RESIZERS)
 def test_resized_images_have_the_range_of_the_network(how):
     white = np.full((1, 20, 30, 3), 255, np.uint8)
@@ -150,6 +152,7 @@ class Hostile:
         return os.system, ("touch /tmp/keras_gans_was_here",)
 
 
+@pytest.mark.one_backend
 def test_a_hostile_file_runs_nothing(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.pth", "w") as archive:
         archive.writestr("x/data.pkl", pickle.dumps({"weight": Hostile()}))
@@ -161,6 +164,7 @@ def test_a_hostile_file_runs_nothing(tmp_path):
     assert not os.path.exists("/tmp/keras_gans_was_here")
 
 
+@pytest.mark.one_backend
 def test_other_files_are_refused_by_name(tmp_path, weights):
     with pytest.raises(FileNotFoundError, match="There is no weights file .*none.pth"):
         FIDInception(tmp_path / "none.pth")
@@ -176,6 +180,7 @@ def test_other_files_are_refused_by_name(tmp_path, weights):
         FIDInception(weights, resize="cleen", sha256=None)
 
 
+@pytest.mark.one_backend
 def test_every_tensor_must_fit():
     model, good = fid_inception.network(), random_state()
     cases = {
@@ -191,6 +196,7 @@ def test_every_tensor_must_fit():
             fid_inception.load(model, tensors, "w.pth")
 
 
+@pytest.mark.one_backend
 def test_images_must_be_uint8(inception):
     with pytest.raises(ValueError, match=r"`images` must be uint8 .* Received: float64 \(2, 32, 32, 3\)"):
         inception(np.zeros((2, 32, 32, 3)))

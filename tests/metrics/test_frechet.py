@@ -18,6 +18,8 @@ from keras_gans.metrics.frechet import (
     save_statistics,
 )
 
+pytestmark = pytest.mark.one_backend
+
 X = np.array([[0.0, 0], [2, 0], [0, 4], [2, 4]])
 Y = np.array([[1.0, 1], [3, 1], [1, 2], [3, 6], [2, 5]])
 KIND = {"feature_network": "judge", "network_digest": "ab", "resizer": "none", "data_digest": "cd"}

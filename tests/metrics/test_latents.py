@@ -6,6 +6,8 @@ import pytest
 from keras_gans.metrics import Pixels, interpolation_smoothness, latent_correlation
 from tests.laws import small
 
+pytestmark = pytest.mark.one_backend
+
 
 class Line:
     """Image = a + b times the first latent; the encoder is perfect up to noise of a given size."""

@@ -6,6 +6,8 @@ import pytest
 import keras_gans as kg
 from keras_gans.metrics import nearest_neighbours
 
+pytestmark = pytest.mark.one_backend
+
 TRAIN, HELD_OUT = [[0, 0], [1, 0], [0, 3], [4, 4]], [[0.5, 0.5], [3, 3], [1, 2]]
 FAKE = [[0, 0], [1, 0.2], [0.6, 2], [5, 5.5]]
 

@@ -9,6 +9,8 @@ from keras_gans.layers import SpectralNormalization
 from keras_gans.networks import NETWORKS, dcgan, get
 from keras_gans.networks.resolution import stages_and_base
 
+pytestmark = pytest.mark.one_backend
+
 
 def trainable(model):
     return sum(int(np.prod(w.shape)) for w in model.trainable_weights)
@@ -63,6 +65,7 @@ def test_every_valid_size_goes_through_both_networks(shape):
     assert tuple(discriminator(images).shape) == (2, 1)
 
 
+@pytest.mark.all_backends
 def test_images_fill_the_open_interval_and_biases_stand_where_no_norm_follows():
     generator = dcgan.generator((8, 8, 1), 3, width=4)
     images = convert_to_numpy(generator(1e4 * np.random.default_rng(0).normal(size=(4, 3)).astype("float32")))
@@ -119,6 +122,7 @@ def test_discriminator_options(normalization, num_classes, units):
         np.testing.assert_allclose(convert_to_numpy(model(alone, training=False)), whole[:1], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.all_backends
 def test_layer_norm_is_over_all_features_of_a_sample():
     model = dcgan.discriminator((16, 16, 3), width=4, normalization="layer")
     layer = model.get_layer("norm_1")
@@ -141,6 +145,7 @@ def test_spectral_wraps_every_layer_with_a_kernel():
     assert trainable(projection) == 662_977 + 10 * 4 * 4 * 256
 
 
+@pytest.mark.all_backends
 def test_generator_depends_on_its_labels():
     model = dcgan.generator((12, 12, 1), 4, num_classes=3, width=4)
     latents = np.random.default_rng(0).normal(size=(2, 4)).astype("float32")
@@ -149,6 +154,7 @@ def test_generator_depends_on_its_labels():
     assert np.abs(a[1] - b[1]).max() > 0
 
 
+@pytest.mark.all_backends
 @pytest.mark.parametrize("num_classes", [0, 3])
 def test_images_and_scores_are_float32_under_mixed_precision(num_classes):
     before = keras.config.dtype_policy()
@@ -168,6 +174,7 @@ def test_images_and_scores_are_float32_under_mixed_precision(num_classes):
         keras.config.set_dtype_policy(before)
 
 
+@pytest.mark.all_backends
 def test_transposed_convolution_covers_inner_pixels_equally():
     def coverage(kernel_size):
         layer = keras.layers.Conv2DTranspose(
@@ -179,6 +186,7 @@ def test_transposed_convolution_covers_inner_pixels_equally():
     assert len(set(coverage(5)[2:-2])) == 2  # the checkerboard
 
 
+@pytest.mark.all_backends
 @pytest.mark.parametrize("num_classes", [0, 3])
 def test_networks_save_and_load(tmp_path, num_classes):
     generator = dcgan.generator((12, 12, 1), 4, num_classes, width=4)

@@ -7,7 +7,10 @@ from keras.ops import convert_to_numpy
 
 from keras_gans.networks import mlp
 
+pytestmark = pytest.mark.one_backend
 
+
+@pytest.mark.all_backends
 def test_image_generator_is_the_written_formula():
     model = mlp.generator((4, 6, 1), 3, width=5, depth=2)
     random = np.random.default_rng(0)
@@ -40,6 +43,7 @@ def test_default_sizes():
     assert mlp.discriminator((3,), use_output_bias=False).layers[-1].count_params() == 256
 
 
+@pytest.mark.all_backends
 @pytest.mark.parametrize("shape", [(4, 4, 3), (3,)])
 def test_conditional_networks_depend_on_labels_and_reload(tmp_path, shape):
     generator = mlp.generator(shape, 3, num_classes=4, width=8, activation="relu")
@@ -56,6 +60,7 @@ def test_conditional_networks_depend_on_labels_and_reload(tmp_path, shape):
     np.testing.assert_allclose(convert_to_numpy(loaded([a, np.array([0, 1])])), c, rtol=1e-6)
 
 
+@pytest.mark.all_backends
 def test_outputs_are_float32_under_mixed_precision():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

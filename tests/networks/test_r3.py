@@ -11,6 +11,8 @@ from keras_gans.engine import input_gradients, value_and_gradients
 from keras_gans.layers import FIRDownsampling2D, FIRUpsampling2D
 from keras_gans.networks import get, r3
 
+pytestmark = pytest.mark.one_backend
+
 
 def trainable(model):
     return sum(int(np.prod(w.shape)) for w in model.trainable_weights)
@@ -92,6 +94,7 @@ def features(*shape):
     return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
+@pytest.mark.all_backends
 def test_a_block_is_the_identity_at_the_start_and_the_formula_afterwards():
     inputs = keras.Input((4, 4, 16))
     model = keras.Model(inputs, r3.block(inputs, "block", group_size=16, total=8))
@@ -116,6 +119,7 @@ def test_a_block_is_the_identity_at_the_start_and_the_formula_afterwards():
     np.testing.assert_allclose(convert_to_numpy(model(x)), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.all_backends
 def test_resampling_has_the_check_values_and_is_separable():
     up, down = FIRUpsampling2D(), FIRDownsampling2D()
     upped = np.array([0.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 3.0])
@@ -132,6 +136,7 @@ def test_resampling_has_the_check_values_and_is_separable():
         FIRDownsampling2D()(features(1, 3, 4, 1))
 
 
+@pytest.mark.all_backends
 def test_down_is_the_transpose_of_up():
     """<up(x), y> = 4 <x, down(y)>: the gradient of one is the other."""
     x, y = features(2, 4, 6, 3), features(2, 8, 12, 3)
@@ -147,6 +152,7 @@ def randomised(model, scale=0.3):
     return model
 
 
+@pytest.mark.all_backends
 def test_a_penalty_has_the_right_gradient_through_groups_and_resampling():
     """R1 of a small discriminator, made smooth, against differences along one direction of all weights."""
 
@@ -173,6 +179,7 @@ def test_a_penalty_has_the_right_gradient_through_groups_and_resampling():
     np.testing.assert_allclose(along, (ends[0] - ends[1]) / 2e-3, rtol=2e-2)
 
 
+@pytest.mark.all_backends
 def test_labels_enter_both_networks():
     generator = randomised(r3.generator((8, 8, 1), 4, 3, width=8, blocks=1))
     discriminator = randomised(r3.discriminator((8, 8, 1), 1, 3, width=8, blocks=1))
@@ -192,6 +199,7 @@ def test_labels_enter_both_networks():
     assert tuple(levels(same).shape) == (3, 4)
 
 
+@pytest.mark.all_backends
 @pytest.mark.parametrize("num_classes", [0, 3])
 def test_the_first_discriminator_step_moves_only_the_last_kernels_of_the_blocks(num_classes):
     model = kg.create(
@@ -216,6 +224,7 @@ def test_the_first_discriminator_step_moves_only_the_last_kernels_of_the_blocks(
     assert model.generate(2, seed=0).shape == (2, 8, 8, 1)
 
 
+@pytest.mark.all_backends
 def test_the_last_layers_are_float32_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     for model in (
@@ -226,6 +235,7 @@ def test_the_last_layers_are_float32_under_mixed_precision():
         assert model.outputs[0].dtype == "float32"
 
 
+@pytest.mark.all_backends
 def test_saves_and_loads(tmp_path):
     model = randomised(r3.generator((12, 8, 3), 4, width=8, blocks=1))
     model.save(tmp_path / "model.keras")

@@ -8,6 +8,8 @@ from keras.ops import convert_to_numpy
 from keras_gans.layers import SpectralNormalization
 from keras_gans.networks import dcgan, get, resnet, self_mod
 
+pytestmark = pytest.mark.one_backend
+
 
 def trainable(model):
     return sum(int(np.prod(w.shape)) for w in model.trainable_weights)
@@ -106,6 +108,7 @@ def doubled(x):
     return x.repeat(2, 1).repeat(2, 2)
 
 
+@pytest.mark.all_backends
 @pytest.mark.parametrize("pooling", ["sum", "mean"])
 def test_discriminator_is_the_written_formula(pooling):
     model = resnet.discriminator((8, 8, 1), width=2, normalization=None, pooling=pooling)
@@ -125,6 +128,7 @@ def test_discriminator_is_the_written_formula(pooling):
     np.testing.assert_allclose(convert_to_numpy(model(images.astype("float32"))), pooled @ kernel + bias, rtol=1e-4)
 
 
+@pytest.mark.all_backends
 def test_generator_is_the_written_formula():
     model = resnet.generator((8, 8, 1), 3, width=2)
     latents = np.random.default_rng(0).normal(size=(2, 3))
@@ -169,6 +173,7 @@ def test_spectral_generators_normalise_every_kernel():
     assert sum(w.name == "u" for w in model.weights) == kernels
 
 
+@pytest.mark.all_backends
 @pytest.mark.parametrize("module", [dcgan, resnet, self_mod])
 @pytest.mark.parametrize("modulation", [None, "self"])
 def test_conditional_generators_depend_on_labels_and_reload(tmp_path, module, modulation):
@@ -193,6 +198,7 @@ def test_conditional_generators_depend_on_labels_and_reload(tmp_path, module, mo
     np.testing.assert_allclose(convert_to_numpy(loaded([latents, np.array([0, 1, 2])])), a, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.all_backends
 @pytest.mark.parametrize("units", [1, 5])
 def test_conditional_discriminator_with_every_option_reloads(tmp_path, units):
     model = resnet.discriminator((8, 8, 3), units, 3, width=4, attention=4, minibatch_std=True, pooling="mean")
@@ -227,6 +233,7 @@ def test_attention_stands_after_the_block_of_the_paper(size, attention, generato
         assert names.count("attention") == 1
 
 
+@pytest.mark.all_backends
 def test_bilinear_upsampling_has_the_worked_values():
     layer = resnet.generator((8, 8, 1), 4, width=2, upsampling="bilinear").get_layer("block_1_up")
     x = np.arange(1.0, 5.0, dtype="float32").reshape(1, 4, 1, 1).repeat(4, 2)
@@ -236,6 +243,7 @@ def test_bilinear_upsampling_has_the_worked_values():
     np.testing.assert_allclose(convert_to_numpy(nearest(x))[0, :, 3, 0], [1, 1, 2, 2, 3, 3, 4, 4])
 
 
+@pytest.mark.all_backends
 def test_images_and_scores_are_float32_under_mixed_precision():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

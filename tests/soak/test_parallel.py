@@ -17,6 +17,8 @@ from keras_gans.data import ParallelDataset
 from tests.data import sources
 from tests.data.test_parallel import children, segments
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="reads the list of processes from /proc")
 def test_every_epoch_is_whole_whatever_is_killed(request):

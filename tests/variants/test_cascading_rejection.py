@@ -160,6 +160,7 @@ def test_one_step_is_the_hand_derived_one():
     np.testing.assert_allclose(ops.convert_to_numpy(generator.layers[-1].bias.value), bias, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("network", ["dcgan", "resnet", "mlp"])
 def test_networks_end_in_the_head_with_and_without_labels(network):
     for num_classes in (0, 3):
@@ -175,6 +176,7 @@ def test_networks_end_in_the_head_with_and_without_labels(network):
         assert model.discriminator.output_shape == (None, 4)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("weights", [[1, 2], [-1, 1, 1], [0, 0, 0], [1, np.nan, 1]])
 def test_weights_that_do_not_fit_the_levels_are_refused(weights):
     with pytest.raises(ValueError, match="`level_weights` must be 3 non-negative numbers, one per level"):

@@ -428,6 +428,7 @@ def test_a_model_with_an_unregistered_function_says_so_when_it_is_saved(tmp_path
 # The model ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "knobs, error, words",
     [
@@ -446,11 +447,13 @@ def test_bad_arguments_are_named(knobs, error, words):
         model_with(**knobs)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("alias, name", [("js", "jensen_shannon"), ("rkl", "reverse_kl"), ("tv", "total_variation")])
 def test_short_names_are_known(alias, name):
     assert model_with(alias).divergence == name
 
 
+@pytest.mark.one_backend
 def test_networks_of_bounded_divergences_may_have_batch_norm():
     def normalization(**knobs):
         return FGAN.blueprint(8, **knobs)["discriminator"].options["normalization"]

@@ -199,7 +199,7 @@ def test_the_spectrum_has_the_check_values():
         [[0, 0.64161255, 0.64161255], [0, 0.65701344, 0.65701344]],
     ]
     np.testing.assert_allclose(statistics, expected, rtol=1e-5, atol=1e-7)
-    assert np.argwhere(ign.self_conjugate(2, 3)[..., 0]).tolist() == [[0, 0], [1, 0]]
+    assert np.argwhere(spectrum.self_conjugate(2, 3)[..., 0]).tolist() == [[0, 0], [1, 0]]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_exact_noise_has_the_power_of_the_data_and_the_real_part_half_of_it():
     statistics = ops.convert_to_tensor(spectrum.spectrum(images))
     normal = ops.convert_to_tensor(rng.normal(size=(2, 4000, 4, 6, 2)).astype("float32"))
     power = np.abs(np.fft.fft2(images - images.mean(0), axes=(1, 2))) ** 2
-    real = ign.self_conjugate(4, 6)[..., 0]
+    real = spectrum.self_conjugate(4, 6)[..., 0]
     for hermitian, ratio in ((True, 1.0), (False, 0.5)):
         noise = ops.convert_to_numpy(spectrum.spectrum_noise(statistics, normal, hermitian))
         np.testing.assert_allclose(noise.mean(0), images.mean(0), atol=0.35)
@@ -361,13 +361,14 @@ def images_to_images():
     return mlp.autoencoder((8, 8, 1), 2, width=4)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "network, arguments, error, words",
     [
         (lambda: None, {}, TypeError, "`network` must be a keras.Model. Received: network=None"),
         (lambda: mlp.discriminator((8, 8, 1), 3), {}, ValueError, r"same shape. Received: .*to \(None, 3\)"),
         (lambda: mlp.autoencoder((2,), 2, width=4), {}, ValueError, "`noise` must be 'gaussian' for points"),
-        (images_to_images, {"num_classes": 3}, ValueError, "`num_classes` must be 0: an IGN has no"),
+        (images_to_images, {"num_classes": 3}, ValueError, "`num_classes` must be 0: IGN has no"),
         (images_to_images, {"distance": "l3"}, ValueError, "`distance` must be one of .*Did you mean 'l"),
         (images_to_images, {"clamp": "reel"}, ValueError, "`clamp` must be one of .*Did you mean 'real'"),
         (images_to_images, {"noise": "spectral"}, ValueError, "`noise` must be one of .*Did you mean 'spectrum'"),

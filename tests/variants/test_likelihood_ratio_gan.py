@@ -281,6 +281,7 @@ def test_a_generator_against_an_exact_discriminator_flows_to_the_data_unless_bet
 LOG_2 = np.log(2)
 
 
+@pytest.mark.one_backend
 def test_a_falling_beta_drives_fakes_away_though_its_divergence_is_convex():
     logits, found = np.log([0.6, 0.2, 0.2]), {}
     for step in range(1, 101):
@@ -369,6 +370,7 @@ def test_the_saturating_game_is_zero_sum_in_the_fakes(name):
     assert ratio == (None if name == "C2" else "per_sample")
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "knobs, error, words",
     [
@@ -412,6 +414,7 @@ def test_members_that_cannot_be_built_are_refused(changes, error, words):
         log_member(**changes)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("alias, name", [("sgan", "B1"), ("lsgan", "C2"), ("hinge", "D2"), ("mean_square", "A1")])
 def test_readable_names_are_known(alias, name):
     model = model_with(alias)

@@ -13,6 +13,8 @@ import pytest
 import keras_gans as kg
 from keras_gans.zoo import PresetError, download
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):

@@ -35,6 +35,7 @@ def on_the_sheet(name):
     return tiles[:, :, :64:2, :64:2].reshape(64, 32, 32)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", [name for name in kg.list_presets() if "fashion_mnist" in name])
 def test_its_sheet_shows_all_ten_kinds_of_garment_and_no_image_twice(name):
     images = on_the_sheet(name)
@@ -44,6 +45,7 @@ def test_its_sheet_shows_all_ten_kinds_of_garment_and_no_image_twice(name):
     assert distances[~np.eye(64, dtype=bool)].min() > 2
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", kg.list_presets())
 def test_its_receipt_is_that_of_its_weights_and_scores(name):
     about, receipt = zoo.metadata(name), json.loads((RECEIPTS / f"{name}.json").read_text())
@@ -56,6 +58,7 @@ def test_its_receipt_is_that_of_its_weights_and_scores(name):
         assert about[key] not in (None, ""), key
 
 
+@pytest.mark.one_backend
 def test_all_weights_together_are_small():
     package = pathlib.Path(kg.__file__).parent
     sizes = [path.stat().st_size for pattern in ("*.h5", "*.npz") for path in package.rglob(pattern)]

@@ -14,6 +14,8 @@ from keras_gans.zoo import PresetError
 from keras_gans.zoo import preset as presets
 from tests.laws import small
 
+pytestmark = pytest.mark.one_backend
+
 
 def declare(folder):
     """Makes metadata.json fit the files, as somebody who tampers with them would."""
@@ -29,6 +31,7 @@ def edit(folder, name, change):
     (folder / name).write_text(json.dumps(content))
 
 
+@pytest.mark.all_backends
 @pytest.mark.parametrize("name", ["gan", "o_gan", "ign", "cascading_rejection_gan", "wgan_gp", "r3gan"])
 def test_what_was_saved_comes_back(name, tmp_path):
     model = small.build(name)
@@ -40,6 +43,7 @@ def test_what_was_saved_comes_back(name, tmp_path):
     assert os.listdir(tmp_path) == ["p"]
 
 
+@pytest.mark.all_backends
 def test_the_spectrum_of_an_ign_comes_back(tmp_path):
     model = small.build("ign", noise="spectrum")
     model.adapt(small.data(16)[0])
@@ -52,6 +56,7 @@ def test_the_spectrum_of_an_ign_comes_back(tmp_path):
         assert set(file) == {"network", "state"} and len(file["state"]) == 2
 
 
+@pytest.mark.all_backends
 def test_a_conditional_model_keeps_its_classes(tmp_path):
     model = small.build("gan", num_classes=small.CLASSES)
     model.save_to_preset(tmp_path / "p")
@@ -63,6 +68,7 @@ def test_a_conditional_model_keeps_its_classes(tmp_path):
     again.fit(images, labels % small.CLASSES, batch_size=4, verbose=0)  # it can be trained on
 
 
+@pytest.mark.all_backends
 def test_the_averaged_weights_are_what_is_saved(tmp_path):
     model = small.build("gan")
     average = kg.callbacks.WeightMovingAverage(0.9)
@@ -77,6 +83,7 @@ def test_the_averaged_weights_are_what_is_saved(tmp_path):
     assert not again.averages
 
 
+@pytest.mark.all_backends
 def test_half_precision_halves_the_size_and_hardly_changes_the_images(tmp_path):
     model = small.build("o_gan")
     for precision in presets.PRECISIONS:
@@ -288,6 +295,7 @@ def test_an_unknown_name_gets_the_list(monkeypatch):
         kg.from_preset(3)
 
 
+@pytest.mark.all_backends
 def test_a_preset_computes_in_float32_whatever_trained_it(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -300,6 +308,7 @@ def test_a_preset_computes_in_float32_whatever_trained_it(tmp_path):
     assert np.abs(again.generate(8, seed=0).astype(int) - model.generate(8, seed=0)).mean() < 4
 
 
+@pytest.mark.all_backends
 def test_latents_are_the_same_on_every_backend():
     latents = small.build("gan").latents_for(2, seed=7)
     expected = np.random.default_rng(7).standard_normal(latents.shape, dtype=np.float32)
