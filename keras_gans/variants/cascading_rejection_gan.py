@@ -38,6 +38,9 @@ class CascadingRejectionGAN(AdversarialModel):
         base: `"hinge"` (default), `"non_saturating"` or `"least_squares"`.
         level_weights: None for equal weights, or one non-negative number per level; they are normalised to sum 1.
         critic_steps: Discriminator steps per generator step, default 1.
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
+            in training, real and generated; default None.
         num_classes: 0, or the number of classes of a conditional model.
 
     Raises:

@@ -62,6 +62,9 @@ class FGAN(AdversarialModel):
         score_clip: Size to which a score inside an exponential is softly clipped, default 20; None: not at all.
         alpha: Number other than 0 and 1, for `divergence="alpha"` only, default 0.5.
         critic_steps: Discriminator steps per generator step, default 1.
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
+            in training, real and generated; default None.
         num_classes: 0, or the number of classes of a conditional model.
 
     Logs: `divergence` is the lower bound in nats in the scale of the module's table; `real_accuracy` and

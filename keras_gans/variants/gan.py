@@ -38,6 +38,9 @@ class GAN(AdversarialModel):
             (-1, 1, 0) is the Pearson chi-square choice of the paper.
         label_smoothing: Float in [0, 0.5), default 0; refused for hinge, which has no labels.
         critic_steps: Discriminator steps per generator step, default 1.
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
+            in training, real and generated; default None.
         num_classes: 0, or the number of classes of a conditional model.
 
     Raises:

@@ -33,6 +33,9 @@ class GANQP(AdversarialModel):
         distance: `"l1"` (default), `"l2"` (root mean square) or `"mse"`, averaged over the pixels of a pair.
         lam: Scale of the scores, default 10; the published results do not depend on it.
         critic_steps: Critic steps per generator step, default 2 (published code).
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
+            in training, real and generated; default None.
         num_classes: 0, or the number of classes of a conditional model.
 
     Raises:

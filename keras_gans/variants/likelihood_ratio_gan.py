@@ -67,6 +67,9 @@ class LikelihoodRatioGAN(AdversarialModel):
         score_clip: Size to which a score inside an exponential is softly clipped, default 20 (halved for A1); None:
             not at all. Integrated members see the clipped score everywhere.
         critic_steps: Discriminator steps per generator step, default 1.
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
+            in training, real and generated; default None.
         num_classes: 0, or the number of classes of a conditional model.
 
     Logs: `game_value` is minus the discriminator's loss, an estimate of E_p d(q/p); `log_ratio_real` and

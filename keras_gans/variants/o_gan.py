@@ -61,6 +61,9 @@ class OGAN(Encoder, AdversarialModel):
             1.0 at 256). 0 gives the base GAN.
         lam: Scale of the quadratic term of `gan_qp`, default 2.
         critic_steps: Discriminator steps per generator step, default 1.
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
+            in training, real and generated; default None.
         num_classes: 0, or the number of classes of a conditional model.
 
     Raises:

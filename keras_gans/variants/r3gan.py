@@ -36,6 +36,9 @@ class R3GAN(AdversarialModel):
             step: `keras_gans.schedules.CosineBurnIn(1.0, 0.1, steps=2000)`.
         saturating: Whether the generator minimises the negative of the discriminator's game, default False.
         critic_steps: Discriminator steps per generator step, default 1.
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
+            in training, real and generated; default None.
         num_classes: 0, or the number of classes of a conditional model.
 
     Raises:

@@ -41,6 +41,9 @@ class RSGAN(AdversarialModel):
         form: `"pairwise"` (RSGAN, default), `"averaged"` (RaSGAN), `"averaged_least_squares"` (RaLSGAN) or
             `"averaged_hinge"` (RaHinge).
         critic_steps: Discriminator steps per generator step, default 1.
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
+            in training, real and generated; default None.
         num_classes: 0, or the number of classes of a conditional model.
 
     Raises:

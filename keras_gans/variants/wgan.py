@@ -29,6 +29,9 @@ class WGAN(AdversarialModel):
         latent_dim: Integer, length of a latent vector.
         clip: Bound c of every critic weight, above 0, default 0.01.
         critic_steps: Critic steps per generator step, default 5.
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
+            in training, real and generated; default None.
         num_classes: 0, or the number of classes of a conditional model.
 
     Raises:

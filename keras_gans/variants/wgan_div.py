@@ -33,6 +33,9 @@ class WGANDiv(AdversarialModel):
         p: Power of the gradient norm, above 1, default 6.
         sampling: `"interpolated"` (default), `"mix"`, `"real"` or `"fake"`.
         critic_steps: Critic steps per generator step, default 1.
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
+            in training, real and generated; default None.
         num_classes: 0, or the number of classes of a conditional model.
 
     Raises:

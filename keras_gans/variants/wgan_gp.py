@@ -31,6 +31,9 @@ class WGANGP(AdversarialModel):
         penalty_weight: At least 0, default 10.
         one_sided: Whether only norms above 1 are penalised (WGAN-LP), default False.
         critic_steps: Critic steps per generator step, default 5.
+        penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
+        augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
+            in training, real and generated; default None.
         num_classes: 0, or the number of classes of a conditional model.
 
     Raises:
