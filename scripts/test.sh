@@ -43,7 +43,7 @@ make_environment_of() {
 
 make_environment .venv-test "keras_gans, TensorFlow and the test tools" -e '.[dev]'
 say "Linters"
-.venv-test/bin/ruff check . && .venv-test/bin/ruff format --check . && .venv-test/bin/mypy
+.venv-test/bin/ruff check . && .venv-test/bin/ruff format --check .
 if $all; then  # while the tests of TensorFlow run; what it says, and whether it failed, is asked for after them
     (for backend in jax torch; do make_environment_of $backend; done) > "$KERAS_GANS_EQUALITY/installing" 2>&1 &
     installing=$!

@@ -31,7 +31,7 @@ class ReplicaSeeds(keras.random.SeedGenerator):
         return backend.replica_seed(super().next(ordered))
 
 
-class GenerativeModel(Fitting, Inference, Saving, Carrying, backend.BackendTrainer, keras.Model):  # type: ignore[name-defined]
+class GenerativeModel(Fitting, Inference, Saving, Carrying, backend.BackendTrainer, keras.Model):
     """What every variant is: networks, some of them players with an optimiser each, and state that is saved whole.
 
     A variant names its `networks` (attributes that hold a `keras.Model`), its `players` (those with an
