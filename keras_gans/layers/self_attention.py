@@ -38,7 +38,8 @@ class SelfAttention(keras.layers.Layer):
         self.pooled = pooled
         self.spectral = spectral
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.pool = keras.layers.MaxPooling2D(2, dtype=self.dtype_policy) if pooled else None
+        pool = keras.layers.MaxPooling2D(2, data_format="channels_last", dtype=self.dtype_policy)
+        self.pool = pool if pooled else None
         self.query = self.key = self.value = self.output_projection = None
 
     def build(self, input_shape):
@@ -51,9 +52,8 @@ class SelfAttention(keras.layers.Layer):
 
         def pointwise(filters, inputs, name):
             initializer = keras.initializers.get(keras.initializers.serialize(self.kernel_initializer))
-            layer = keras.layers.Conv2D(
-                filters, 1, use_bias=False, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
-            )
+            options = {"data_format": "channels_last", "kernel_initializer": initializer, "dtype": self.dtype_policy}
+            layer = keras.layers.Conv2D(filters, 1, use_bias=False, name=name, **options)
             layer = SpectralNormalization(layer, name=name) if self.spectral else layer
             layer.build((None, None, None, inputs))
             return layer

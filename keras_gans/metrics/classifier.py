@@ -19,6 +19,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks
+from keras_gans.layers.image_format import channels_last
 
 KINDS = {"gray": {"channels": 1, "widths": (32, 64, 128)}, "rgb": {"channels": 3, "widths": (32, 96, 128)}}
 
@@ -86,6 +87,7 @@ class Classifier:
         return tuple(np.concatenate(values).astype(np.float64) for values in found.values())
 
 
+@channels_last
 def network(channels, widths, classes, dtype, norm=None):
     """Returns the classifier: uint8 images (n, 32, 32, channels) to `{"features": (n, d), "logits": (n, classes)}`.
 

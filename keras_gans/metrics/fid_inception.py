@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from keras_gans import checks
+from keras_gans.layers.image_format import channels_last
 from keras_gans.metrics import state_dict
 
 URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
@@ -129,6 +130,7 @@ def bilinear(size, target, half_pixel=False):
 # The network ----------------------------------------------------------------------------------------------
 
 
+@channels_last
 def network():
     """Returns the network: images (n, 299, 299, 3) to `{tap: (n, d)}` for the taps of `TAPS`."""
     images = keras.Input((SIZE, SIZE, 3), dtype="float32")

@@ -22,12 +22,14 @@ import keras
 
 from keras_gans import checks
 from keras_gans.layers import MinibatchStandardDeviation
+from keras_gans.layers.image_format import channels_last
 from keras_gans.networks import conditioning
 from keras_gans.networks.resolution import stages_and_base
 
 NORMALIZATIONS = ("batch", "layer", "spectral", None)
 
 
+@channels_last
 def generator(
     image_shape, latent_dim, num_classes=0, *, width=64, kernel_size=4, modulation=None, use_output_bias=True
 ):
@@ -87,6 +89,7 @@ def generator(
     return keras.Model(inputs, images, name="generator")
 
 
+@channels_last
 def discriminator(
     image_shape,
     units=1,
@@ -160,6 +163,7 @@ def discriminator(
     return keras.Model(inputs, scores, name="discriminator")
 
 
+@channels_last
 def autoencoder(image_shape, latent_dim=128, *, width=64, kernel_size=4, normalization="batch"):
     """Returns a network from images to images of the same shape: discriminator, a code, generator, without shortcuts.
 

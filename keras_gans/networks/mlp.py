@@ -12,6 +12,7 @@ import keras
 
 from keras_gans import checks
 from keras_gans.layers import CascadingRejection
+from keras_gans.layers.image_format import channels_last
 from keras_gans.networks.conditioning import HEADS
 
 
@@ -41,6 +42,7 @@ def hidden_layers(x, labels, num_classes, width, depth, activation, embedding_di
     return x
 
 
+@channels_last
 def generator(
     image_shape,
     latent_dim,
@@ -82,6 +84,7 @@ def generator(
     return keras.Model([latents, labels] if num_classes else latents, outputs, name="generator")
 
 
+@channels_last
 def discriminator(
     image_shape,
     units=1,
@@ -120,6 +123,7 @@ def discriminator(
     return keras.Model([images, labels] if num_classes else images, scores, name="discriminator")
 
 
+@channels_last
 def autoencoder(image_shape, latent_dim=32, *, width=256, depth=3, activation="leaky_relu"):
     """Returns a fully connected network from images or points to the same shape, through a code.
 

@@ -26,6 +26,7 @@ import keras
 
 from keras_gans import checks
 from keras_gans.layers import FIRDownsampling2D, FIRUpsampling2D, GroupedConv2D, LearnedBasis
+from keras_gans.layers.image_format import channels_last
 from keras_gans.networks import conditioning
 from keras_gans.networks.resolution import stages_and_base
 
@@ -106,6 +107,7 @@ def checked_options(image_shape, num_classes, width, blocks, group_size):
     return num_classes, widths, checks.positive_integer("blocks", blocks), group_size
 
 
+@channels_last
 def generator(
     image_shape,
     latent_dim,
@@ -167,6 +169,7 @@ def generator(
     return keras.Model(inputs, images, name="generator")
 
 
+@channels_last
 def discriminator(
     image_shape,
     units=1,

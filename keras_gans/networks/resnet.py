@@ -25,6 +25,7 @@ import keras
 
 from keras_gans import checks
 from keras_gans.layers import GlobalSumPooling2D, MinibatchStandardDeviation, SelfAttention
+from keras_gans.layers.image_format import channels_last
 from keras_gans.networks import conditioning
 from keras_gans.networks.resolution import stages_and_base
 
@@ -59,6 +60,7 @@ def discriminator_widths(image_shape, width=64):
 NORMALIZATIONS = ("spectral", None)
 
 
+@channels_last
 def generator(
     image_shape,
     latent_dim,
@@ -128,6 +130,7 @@ def generator(
     return keras.Model(inputs, images, name="generator")
 
 
+@channels_last
 def discriminator(
     image_shape,
     units=1,

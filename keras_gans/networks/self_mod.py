@@ -4,11 +4,13 @@ A shorthand for `modulation="self"`; the discriminator is that of the backbone.
 """
 
 from keras_gans import checks
+from keras_gans.layers.image_format import channels_last
 from keras_gans.networks import dcgan, resnet
 
 BACKBONES = {"dcgan": dcgan, "resnet": resnet}
 
 
+@channels_last
 def generator(image_shape, latent_dim, num_classes=0, *, backbone="dcgan", **options):
     """Returns the generator of `backbone` ("dcgan" or "resnet") with self-modulated norms.
 
@@ -19,6 +21,7 @@ def generator(image_shape, latent_dim, num_classes=0, *, backbone="dcgan", **opt
     return module.generator(image_shape, latent_dim, num_classes, modulation="self", **options)
 
 
+@channels_last
 def discriminator(image_shape, units=1, num_classes=0, *, backbone="dcgan", **options):
     """Returns the discriminator of `backbone`; `options` are those of its `discriminator`."""
     module = BACKBONES[checks.one_of("backbone", backbone, BACKBONES)]
