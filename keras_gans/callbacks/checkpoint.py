@@ -3,15 +3,14 @@
 import os
 import time
 
-import keras
-
 from keras_gans import checks
+from keras_gans.callbacks.copying import CopiedFresh
 from keras_gans.engine.batches import count
 from keras_gans.engine.private_keras import begin_at_epoch
 from keras_gans.output import files
 
 
-class Checkpoint(keras.callbacks.Callback):
+class Checkpoint(CopiedFresh):
     """Saves the whole state after each epoch, or more often, and takes it up again when `fit` starts.
 
     One file, `folder/latest.weights.h5`, holds weights, optimisers, averages, seeds and the number of epochs and steps
@@ -58,7 +57,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.model.save_weights(self.path)
 
 
-class History(keras.callbacks.Callback):
+class History(CopiedFresh):
     """Writes the logs of every epoch to a CSV file that stays right when a run is killed and resumed.
 
     Args:

@@ -5,13 +5,12 @@ import json
 import math
 import os
 
-import keras
-
 from keras_gans import checks
+from keras_gans.callbacks.copying import CopiedFresh
 from keras_gans.output.files import write_json
 
 
-class Evaluate(keras.callbacks.Callback):
+class Evaluate(CopiedFresh):
     """Calls `function(model)` every so many epochs, puts the scores into the logs and keeps the best model.
 
     Works on any `keras.Model`. With an `average` the function sees the averaged weights, and so does the saved model.

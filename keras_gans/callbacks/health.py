@@ -3,10 +3,10 @@
 import dataclasses
 import logging
 
-import keras
 import numpy as np
 
 from keras_gans import checks
+from keras_gans.callbacks.copying import CopiedFresh
 from keras_gans.engine import Vitals, restore, snapshot
 
 logger = logging.getLogger("keras_gans")
@@ -50,7 +50,7 @@ def overlap(real_scores, fake_scores):
     return float((fakes[:, None] > reals).mean() + 0.5 * (fakes[:, None] == reals).mean())
 
 
-class Health(keras.callbacks.Callback):
+class Health(CopiedFresh):
     """Watches a training for its usual diseases and says each finding once, with what to try.
 
     On any `keras.Model`: NaN in the logs, with a return to the last good state. On a GAN of the zoo also: mode

@@ -2,10 +2,10 @@
 
 import os
 
-import keras
 import numpy as np
 
 from keras_gans import checks
+from keras_gans.callbacks.copying import CopiedFresh
 from keras_gans.engine import Probe
 from keras_gans.engine.batches import count
 from keras_gans.output import files
@@ -81,7 +81,7 @@ def summary(values, bins=32):
     }
 
 
-class Inspect(keras.callbacks.Callback):
+class Inspect(CopiedFresh):
     """Watches intermediate values on fixed images every so many steps; training is the same with and without it.
 
     Works on any `keras.Model`, compiled or not, on all backends. The values are those of the present weights at

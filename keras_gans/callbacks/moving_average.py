@@ -1,11 +1,10 @@
 """The weight moving average, as a callback."""
 
-import keras
-
+from keras_gans.callbacks.copying import CopiedFresh
 from keras_gans.engine import WeightAverage, attach
 
 
-class WeightMovingAverage(keras.callbacks.Callback):
+class WeightMovingAverage(CopiedFresh):
     """Averages the weights of any `keras.Model` over the train steps, inside the compiled step.
 
     The recurrence is that of `keras_gans.engine.WeightAverage`; the average is saved and resumed with the

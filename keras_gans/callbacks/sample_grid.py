@@ -3,10 +3,10 @@
 import contextlib
 import os
 
-import keras
 import numpy as np
 
 from keras_gans import checks, pictures
+from keras_gans.callbacks.copying import CopiedFresh
 from keras_gans.output.tensorboard import EventWriter
 
 SHOWN = ("samples", "interpolations", "reconstructions")
@@ -25,7 +25,7 @@ def great_circles(first, second, steps):
     return walk.reshape(len(first), steps, *first.shape[1:]).astype(first.dtype)
 
 
-class SampleGrid(keras.callbacks.Callback):
+class SampleGrid(CopiedFresh):
     """Writes what the generator makes of the same latents after every epoch, and a GIF of it at the end.
 
     Files: `folder/epoch_0001.png`, ... and `folder/training.gif`. Works on any model with
