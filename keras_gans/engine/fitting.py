@@ -1,5 +1,7 @@
 """What `fit` and `evaluate` take: data are checked, and arrays get an order that a resumed run repeats."""
 
+import contextlib
+import inspect
 import warnings
 
 import keras
@@ -10,6 +12,37 @@ from keras_gans import checks
 from keras_gans.engine import private_keras
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.batches import ArrayBatches, EpochCounter, RestOfEpoch, first_batch
+
+IMAGE_KEYS, LABEL_KEYS = ("image", "images"), ("label", "labels")
+
+
+def unpacked(data, conditional):
+    """Returns `(images, labels)` of a batch as datasets yield it; labels None where there are none.
+
+    A batch is `images`, `(images,)`, `(images, labels)`, or a dict with the key `image` or `images` and, where the
+    model is `conditional`, `label` or `labels`; its other keys are left out.
+
+    Raises:
+        ValueError: A dict without images, or a tuple of more than two: its third element would be dropped.
+    """
+    while isinstance(data, (tuple, list)) and len(data) == 1:
+        data = data[0]
+    if isinstance(data, dict):
+        found = [[data[key] for key in keys if key in data] for keys in (IMAGE_KEYS, LABEL_KEYS)]
+        if len(found[0]) != 1 or len(found[1]) > 1:
+            raise ValueError(
+                "A batch that is a dict must hold `images` (or `image`), and `labels` (or `label`) for a conditional "
+                f"model. Received: a dict with the keys {sorted(map(str, data))}."
+            )
+        return found[0][0], found[1][0] if found[1] and conditional else None
+    if isinstance(data, (tuple, list)):
+        if len(data) != 2:
+            raise ValueError(
+                "A batch must be `images` or `(images, labels)`: a third element would be dropped. "
+                f"Received: a {type(data).__name__} of {len(data)}."
+            )
+        return data[0], data[1]
+    return data, None
 
 
 def to_floats(images):
@@ -65,48 +98,81 @@ class Fitting:
             rows = checks.positive_integer("batch_size", batch_size or 32) * self.batches_per_step
             x = ArrayBatches(arrays, rows, shuffle, steps_per_epoch)
             y = batch_size = steps_per_epoch = None
-        ordered = hasattr(x, "set_epoch")  # it has an order of its own
+        ordered = goes_on_within_epochs(x)  # it has an order of its own
         if ordered and steps_per_epoch is not None:
             raise ValueError(
                 f"`steps_per_epoch` is not used with a {type(x).__name__}, whose epoch has {len(x)} steps. "
                 f"{checks.received(steps_per_epoch=steps_per_epoch)}"
             )
         if validation_data is not None:
-            validation = self.checked_arrays(validation_data, None)
-            validation_data = validation if validation is not None else validation_data
-        try:
-            with warnings.catch_warnings():
-                if ordered:  # Keras says so of the rest of an epoch, with which a resumed run begins
-                    warnings.filterwarnings("ignore", message="Your input ran out of data")
-                return super().fit(
-                    x=x,
-                    y=y,
-                    batch_size=batch_size,
-                    epochs=epochs,
-                    verbose=verbose,
-                    callbacks=_counted(callbacks, x if ordered else None),
-                    validation_data=validation_data,
-                    shuffle=shuffle and not ordered,
-                    steps_per_epoch=steps_per_epoch,
-                    validation_batch_size=validation_batch_size,
-                    **kwargs,
-                )
-        except BaseException:
-            backend.sync(self)  # what was trained until then can be read and saved
-            raise
+            validation = self.checked_arrays(validation_data)
+            validation_data = self._checked_stream(validation_data) if validation is None else validation
+        with warnings.catch_warnings(), self._given_back():  # what was trained until then can be read and saved
+            if ordered:  # Keras says so of the rest of an epoch, with which a resumed run begins
+                warnings.filterwarnings("ignore", message="Your input ran out of data")
+            return super().fit(
+                x=x,
+                y=y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=_counted(callbacks, x if ordered else None),
+                validation_data=validation_data,
+                shuffle=shuffle and not ordered,
+                steps_per_epoch=steps_per_epoch,
+                validation_batch_size=validation_batch_size,
+                **kwargs,
+            )
 
     def evaluate(self, x=None, y=None, **kwargs):
         """Returns the players' losses on `x` without training, like `keras.Model.evaluate`; see `fit` for `x`."""
-        arrays = None if kwargs.get(private_keras.USES_PREPARED_DATA) else self.checked_arrays(x, y)
+        prepared = kwargs.get(private_keras.USES_PREPARED_DATA)
+        arrays = None if prepared else self.checked_arrays(x, y)
         if arrays is not None:
             x, y = arrays[0], arrays[1] if len(arrays) == 2 else None
-        return super().evaluate(x=x, y=y, **kwargs)
+        elif not prepared:
+            x = self._checked_stream(x)
+        with self._given_back():
+            return super().evaluate(x=x, y=y, **kwargs)
 
-    def checked_arrays(self, x, y=None):
-        """Returns `(images,)` or `(images, labels)` as checked NumPy arrays, or None if `x` is a dataset."""
-        if isinstance(x, (tuple, list)) and y is None and 1 <= len(x) <= 2 and all(hasattr(a, "shape") for a in x):
-            x, y = x[0], x[1] if len(x) == 2 else None
+    def predict(self, x, **kwargs):
+        """Returns generated images for latents, like `keras.Model.predict`."""
+        with self._given_back():
+            return super().predict(x, **kwargs)
+
+    def train_on_batch(self, x, y=None, **kwargs):
+        """Takes one train step on a batch, which is checked like those of `fit`; see `keras.Model.train_on_batch`."""
+        self.checked_arrays(x, y, required=True)
+        return super().train_on_batch(x, y, **kwargs)
+
+    def test_on_batch(self, x, y=None, **kwargs):
+        """Returns the losses on a batch, which is checked like those of `fit`; see `keras.Model.test_on_batch`."""
+        self.checked_arrays(x, y, required=True)
+        return super().test_on_batch(x, y, **kwargs)
+
+    @contextlib.contextmanager
+    def _given_back(self):
+        """Gives the variables their values back where a compiled loop that had borrowed them ends by an exception."""
+        try:
+            yield
+        except BaseException:
+            backend.sync(self)
+            raise
+
+    def checked_arrays(self, x, y=None, required=False):
+        """Returns `(images,)` or `(images, labels)` as checked NumPy arrays, or None if `x` is a dataset.
+
+        Args:
+            x: Images, `(images, labels)`, a dict of them (see `unpacked`), or a dataset.
+            y: Labels, or None.
+            required: Whether a dataset is refused.
+        """
+        nested = isinstance(x, dict) or (isinstance(x, (tuple, list)) and any(hasattr(each, "shape") for each in x))
+        if nested and y is None:
+            x, y = unpacked(x, self.num_classes > 0)
         if not (hasattr(x, "shape") and hasattr(x, "__getitem__")) and not isinstance(x, list):
+            if required:
+                raise TypeError(f"`x` must be an array of images. Received: {type(x).__name__}.")
             return None
         images = x if isinstance(x, np.ndarray) else ops.convert_to_numpy(x)
         checks.images("images", images, self.image_shape)
@@ -126,9 +192,19 @@ class Fitting:
         """Checks the first batch of a dataset and returns a dataset that still yields it."""
         batch, x = first_batch(x)
         if batch is not None:
-            images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
-            self.checked_arrays(images, labels)
+            self.checked_arrays(*unpacked(batch, self.num_classes > 0), required=True)
         return x
+
+
+def goes_on_within_epochs(dataset):
+    """Returns whether a dataset has `set_epoch(epoch, start)`, as ours do: an order of its own that can be resumed.
+
+    The `set_epoch(epoch)` of other libraries is the user's own business.
+    """
+    try:
+        return "start" in inspect.signature(dataset.set_epoch).parameters
+    except (AttributeError, TypeError, ValueError):
+        return False
 
 
 def _split(arrays, share):

@@ -1,12 +1,15 @@
 """A trained model in use: compiled calls over any number of rows, and pictures of latents, for every variant."""
 
+import operator
 import random
+import threading
 
 import numpy as np
 from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine.backend import module as backend
+from keras_gans.engine.private_keras import layers_of
 
 ROWS_PER_CALL = 64
 
@@ -95,27 +98,62 @@ class Inference:
     def compiled_call(self, name, fn, *arrays, batch_size=ROWS_PER_CALL):
         """Runs `fn(*batch)` compiled over batches of `arrays` and returns one NumPy array.
 
+        The function is compiled again where the networks are no longer those that it was compiled for, and once where
+        several threads ask for it first.
+
         Args:
             name: Key under which the compiled function is kept.
             fn: Function of as many tensors as there are arrays; must treat rows independently.
             *arrays: NumPy arrays with the same first axis; `None` is passed through.
-            batch_size: Rows per call. The last batch is padded, so that nothing is compiled twice.
+            batch_size: Rows per call. A smaller rest costs what so many rows cost, rounded up to a power of two where
+                a shape must be compiled (JAX).
         """
         backend.sync(self)
-        if name not in self._compiled_functions:
-            self._compiled_functions[name] = backend.compiled(self, fn)
+        function = self._compiled_function(name, fn)
         present = [array for array in arrays if array is not None]
         rows = len(present[0])
         outputs = []
         for start in range(0, rows, batch_size):
-            batch = [np.resize(array[start : start + batch_size], (batch_size, *array.shape[1:])) for array in present]
+            count = min(batch_size, rows - start)
+            padded = min(batch_size, backend.rows_per_call(count))
+            batch = [np.resize(array[start : start + count], (padded, *array.shape[1:])) for array in present]
             queue = iter(ops.convert_to_tensor(array) for array in batch)
             arguments = [None if array is None else next(queue) for array in arrays]
-            outputs.append(ops.convert_to_numpy(self._compiled_functions[name](*arguments)))
-        return np.concatenate(outputs)[:rows]
+            outputs.append(ops.convert_to_numpy(function(*arguments))[:count])
+        return np.concatenate(outputs)
+
+    def _compiled_function(self, name, fn):
+        """Returns the compiled `fn` of the present networks; the first call of it holds the lock."""
+        networks = [getattr(self, network) for network in self.networks]
+        parts = [part for network in networks for part in (*layers_of(network), *network.variables)]
+        policies = [layer.dtype_policy for network in networks for layer in layers_of(network)]
+        known, policies_then, function = self._compiled_functions.get(name, ((), [], None))
+        if len(known) == len(parts) and all(map(operator.is_, known, parts)) and policies == policies_then:
+            return function
+        with self._compiling:
+            if self._compiled_functions.get(name, ((), [], None))[2] is not function:  # another thread was here first
+                return self._compiled_function(name, fn)
+            function = _first_call_locked(backend.compiled(self, fn))
+            self._compiled_functions[name] = (parts, policies, function)
+        return function
 
     def to_pictures(self, images):
         """Returns float images in [-1, 1] as uint8 0..255; points (rank 2) stay floats."""
         if len(self.image_shape) != 3:
             return images
         return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype("uint8")
+
+
+def _first_call_locked(function):
+    """Returns a function whose first call, which compiles, keeps the calls of other threads waiting."""
+    lock, called = threading.Lock(), []
+
+    def call(*arguments):
+        if called:
+            return function(*arguments)
+        with lock:
+            result = function(*arguments)
+            called.append(True)
+        return result
+
+    return call

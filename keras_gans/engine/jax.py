@@ -125,6 +125,11 @@ def compiled(model, fn):
     return lambda *arguments: run([variable.value for variable in model.variables], arguments)
 
 
+def rows_per_call(count):
+    """Returns the rows with which a compiled function is called for `count` rows: every shape is compiled once."""
+    return 1 << (count - 1).bit_length()
+
+
 def end_epoch():
     """Called after the last step of an epoch that has fewer steps than Keras expects."""
     pass  # Keras sees for itself that there is no batch left
@@ -138,6 +143,12 @@ def sync(model):
         if variable._value is None and not value.is_deleted():
             variable.assign(value)
     object.__setattr__(model, "_purged_values", ())
+
+
+def with_shape(tensor, shape):
+    """Returns the tensor: its shape is always known here."""
+    del shape
+    return tensor
 
 
 def accelerator():

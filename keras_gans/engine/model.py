@@ -5,6 +5,7 @@ What it does stands in the file of each duty: `fitting` (data), `inference` (pic
 """
 
 import random
+import threading
 
 import keras
 from keras import ops
@@ -14,7 +15,7 @@ from keras_gans.engine import kernels
 from keras_gans.engine.attaching import Carrying
 from keras_gans.engine.averaging import WeightAverage
 from keras_gans.engine.backend import module as backend
-from keras_gans.engine.fitting import Fitting
+from keras_gans.engine.fitting import Fitting, unpacked
 from keras_gans.engine.inference import Inference
 from keras_gans.engine.optimizers import PlayerOptimizers, player_optimizer
 from keras_gans.engine.private_keras import forget_loss_tracker, plain_setattr
@@ -72,6 +73,7 @@ class GenerativeModel(Fitting, Inference, Saving, Carrying, backend.BackendTrain
         # Steps of the current epoch that are done, saved in every file; and those of the file that was loaded.
         self.steps_into_epoch, self.resume_at = 0, 0
         plain_setattr(self, "_compiled_functions", {})
+        plain_setattr(self, "_compiling", threading.RLock())
 
     def all_logs(self):
         """Returns the names of the values that `report` receives."""
@@ -104,9 +106,8 @@ class GenerativeModel(Fitting, Inference, Saving, Carrying, backend.BackendTrain
 
         This is the one place where uint8 images become floats.
         """
-        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        if isinstance(images, (tuple, list)):
-            images, labels = images if len(images) == 2 else (images[0], labels)
+        images, labels = unpacked(data, self.num_classes > 0)
+        images = backend.with_shape(images, (None, *self.image_shape))
         if tuple(images.shape[1:]) != self.image_shape:
             raise ValueError(
                 f"`images` must have shape (n, {', '.join(map(str, self.image_shape))}), as the networks of the model "

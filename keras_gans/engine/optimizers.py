@@ -6,6 +6,7 @@ every player's optimiser (`optimizers`, as `keras.optimizers.MultiOptimizer` doe
 """
 
 import keras
+from keras import ops
 from keras.optimizers import LossScaleOptimizer
 
 from keras_gans import checks
@@ -77,14 +78,20 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
 
     @property
     def learning_rate(self):
-        """The players' common learning rate; setting it sets every player's."""
-        rates = {player: float(self.of(player).learning_rate) for player in self.players}
-        if len(set(rates.values())) > 1:
-            raise AttributeError(f"The players' learning rates differ: {rates}. Read `optimizer.of(player)` instead.")
-        return next(iter(rates.values()))
+        """The last player's learning rate, a scalar variable as in Keras; `of(player)` has each player's own.
+
+        Setting it gives every player the rate where all have the same; where they differ, every rate is multiplied
+        by the factor between the new value and this one, so that their ratios stay.
+        """
+        return self.optimizers[-1].learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
+        rates = [float(ops.convert_to_numpy(optimizer.learning_rate)) for optimizer in self.optimizers]
+        if isinstance(value, (int, float)) and len(set(rates)) > 1 and rates[-1] > 0:
+            for optimizer, rate in zip(self.optimizers, rates, strict=True):
+                optimizer.learning_rate = rate * value / rates[-1]
+            return
         for optimizer in self.optimizers:
             optimizer.learning_rate = value
 

@@ -52,15 +52,26 @@ class Saving:
             files.write_digest(temporary)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
-        """Like `keras.Model.load_weights`; a file that is damaged or does not fit is named and changes nothing."""
+        """Like `keras.Model.load_weights`; a file that is damaged or does not fit is named and changes nothing.
+
+        With `skip_mismatch=True` only the networks take what fits: optimisers, seeds, averages and the order of the
+        data stay as they were, since half of a training state is none.
+        """
         filepath = os.fspath(filepath)
         if filepath.endswith(".weights.h5"):
             files.verify_weights(filepath)
         variables = [*self.variables, *(self.optimizer.variables if self.compiled else [])]
         before = [ops.convert_to_numpy(variable.value).copy() for variable in variables]
+        resume_at, networks = self.resume_at, {id(v) for name in self.networks for v in getattr(self, name).variables}
         try:
             super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+            if skip_mismatch:
+                self.resume_at = resume_at
+                for variable, value in zip(variables, before, strict=True):
+                    if id(variable) not in networks or private_keras.is_seed(variable):
+                        variable.assign(value)
         except Exception as error:
+            self.resume_at = resume_at
             for variable, value in zip(variables, before, strict=True):
                 variable.assign(value)
             raise ValueError(
@@ -69,8 +80,13 @@ class Saving:
             ) from error
 
     def save(self, filepath, overwrite=True, **kwargs):
-        """Like `keras.Model.save`, atomic for a `.keras` file."""
+        """Like `keras.Model.save`, atomic for a `.keras` file; the HDF5 format of Keras 2 is refused."""
         filepath = os.fspath(filepath)
+        if filepath.lower().endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "`filepath` must end in .keras: the HDF5 format of Keras 2 has no place for two optimisers, seeds and "
+                f"averages. Received: filepath={filepath!r}. For the weights alone, save_weights('name.weights.h5')."
+            )
         backend.sync(self)
         if not filepath.endswith(".keras") or (os.path.exists(filepath) and not overwrite):
             super().save(filepath, overwrite=overwrite, **kwargs)

@@ -91,6 +91,11 @@ def compiled(model, fn):
     return tf.function(fn, reduce_retracing=True, autograph=False)
 
 
+def rows_per_call(count):
+    """Returns the rows with which a compiled function is called for `count` rows: as many."""
+    return count
+
+
 def end_epoch():
     """Called after the last step of an epoch that has fewer steps than Keras expects."""
     raise StopIteration  # Keras catches it around the steps of an epoch
@@ -98,6 +103,13 @@ def end_epoch():
 
 def sync(model):
     del model
+
+
+def with_shape(tensor, shape):
+    """Returns a tensor of a pipeline that does not tell its shape with the shape it must have, checked when it runs."""
+    if tensor.shape.rank is None or None in tuple(tensor.shape[1:]):
+        return tf.ensure_shape(tensor, shape)
+    return tensor
 
 
 def accelerator():
