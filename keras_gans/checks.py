@@ -94,7 +94,7 @@ def writable_folder(argument, path):
     return os.fspath(path)
 
 
-def images(argument, value, shape):
+def images(argument, value, shape, spans=True):
     """Refuses data that a model for images (or points) of shape `shape` cannot train on.
 
     Accepts uint8 0..255 or floats in [-1, 1] of shape (n, *shape); points (`shape` of length 1) may have any range.
@@ -103,6 +103,7 @@ def images(argument, value, shape):
         argument: Name to use in the sentence.
         value: NumPy array.
         shape: Tuple, the shape of one image as the networks have it.
+        spans: Whether the values are many enough to tell floats in 0..1, which are refused, from those in [-1, 1].
     """
     expected = "(n, " + ", ".join(str(side) for side in shape) + ")"
     if tuple(value.shape[1:]) != tuple(shape) or value.ndim != len(shape) + 1:
@@ -129,7 +130,7 @@ def images(argument, value, shape):
             f"`{argument}` must be uint8 in 0..255 or floats in [-1, 1]. {came} "
             "If the values are 0..255, pass images.astype('uint8')."
         )
-    if low >= 0 and high > low:
+    if spans and low >= 0 and high > low:
         raise ValueError(
             f"`{argument}` looks like floats in 0..1, where floats must span [-1, 1]. {came} "
             "Pass `images * 2 - 1`, or the uint8 images themselves."

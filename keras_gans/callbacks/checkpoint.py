@@ -54,6 +54,7 @@ class Checkpoint(CopiedFresh):
         self.saved = time.monotonic()
 
     def on_train_end(self, logs=None):
+        begin_at_epoch(self.model, None)  # a later `fit` begins where it is told to
         self.model.save_weights(self.path)
 
 

@@ -1,8 +1,6 @@
 """Array data for `fit`: its order is a function of a seed and of the number of steps done, nothing else."""
 
 import functools
-import itertools
-import types
 import warnings
 
 import keras
@@ -108,33 +106,3 @@ class RestOfEpoch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self.counter.start and batch + 1 >= len(self.counter.batches):
             backend.end_epoch()
-
-
-def first_batch(dataset):
-    """Returns `(batch, dataset)`: the first batch with NumPy leaves, and a dataset that still yields it.
-
-    `batch` is None for a kind of dataset that cannot be looked into without losing data.
-    """
-    if isinstance(dataset, keras.utils.PyDataset):
-        batch = dataset[0]
-    elif isinstance(dataset, types.GeneratorType):
-        batch = next(dataset, None)
-        if batch is None:
-            raise ValueError("The generator given to `fit` yields no batch.")
-        dataset = _resumed(batch, dataset)
-    elif hasattr(dataset, "__iter__") and not hasattr(dataset, "__next__"):
-        batch = next(iter(dataset), None)
-        if batch is None:
-            raise ValueError("The dataset given to `fit` yields no batch.")
-    else:
-        return None, dataset
-    return keras.tree.map_structure(_to_numpy, batch), dataset
-
-
-def _resumed(batch, generator):
-    for each in itertools.chain([batch], generator):
-        yield each if isinstance(each, tuple) else (each,)  # Keras takes tuples only
-
-
-def _to_numpy(leaf):
-    return leaf if isinstance(leaf, np.ndarray) else np.asarray(leaf)

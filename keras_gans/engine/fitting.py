@@ -11,38 +11,8 @@ from keras import ops
 from keras_gans import checks
 from keras_gans.engine import private_keras
 from keras_gans.engine.backend import module as backend
-from keras_gans.engine.batches import ArrayBatches, EpochCounter, RestOfEpoch, first_batch
-
-IMAGE_KEYS, LABEL_KEYS = ("image", "images"), ("label", "labels")
-
-
-def unpacked(data, conditional):
-    """Returns `(images, labels)` of a batch as datasets yield it; labels None where there are none.
-
-    A batch is `images`, `(images,)`, `(images, labels)`, or a dict with the key `image` or `images` and, where the
-    model is `conditional`, `label` or `labels`; its other keys are left out.
-
-    Raises:
-        ValueError: A dict without images, or a tuple of more than two: its third element would be dropped.
-    """
-    while isinstance(data, (tuple, list)) and len(data) == 1:
-        data = data[0]
-    if isinstance(data, dict):
-        found = [[data[key] for key in keys if key in data] for keys in (IMAGE_KEYS, LABEL_KEYS)]
-        if len(found[0]) != 1 or len(found[1]) > 1:
-            raise ValueError(
-                "A batch that is a dict must hold `images` (or `image`), and `labels` (or `label`) for a conditional "
-                f"model. Received: a dict with the keys {sorted(map(str, data))}."
-            )
-        return found[0][0], found[1][0] if found[1] and conditional else None
-    if isinstance(data, (tuple, list)):
-        if len(data) != 2:
-            raise ValueError(
-                "A batch must be `images` or `(images, labels)`: a third element would be dropped. "
-                f"Received: a {type(data).__name__} of {len(data)}."
-            )
-        return data[0], data[1]
-    return data, None
+from keras_gans.engine.batches import ArrayBatches, EpochCounter, RestOfEpoch
+from keras_gans.engine.streams import BatchCheck, checked, sentence_of, unpacked
 
 
 def to_floats(images):
@@ -155,8 +125,11 @@ class Fitting:
         """Gives the variables their values back where a compiled loop that had borrowed them ends by an exception."""
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             backend.sync(self)
+            sentence = sentence_of(error)
+            if sentence is not None:
+                raise ValueError(sentence) from error
             raise
 
     def checked_arrays(self, x, y=None, required=False):
@@ -189,11 +162,8 @@ class Fitting:
         return to_floats(arrays[0])
 
     def _checked_stream(self, x):
-        """Checks the first batch of a dataset and returns a dataset that still yields it."""
-        batch, x = first_batch(x)
-        if batch is not None:
-            self.checked_arrays(*unpacked(batch, self.num_classes > 0), required=True)
-        return x
+        """Returns a dataset that yields what `x` does, every batch checked, the first one now."""
+        return checked(x, BatchCheck(self.image_shape, self.num_classes))
 
 
 def goes_on_within_epochs(dataset):

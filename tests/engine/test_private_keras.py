@@ -57,6 +57,8 @@ def test_fit_begins_at_the_epoch_that_a_callback_says():
 
     model.fit(np.zeros((4, 3)), np.zeros((4, 1)), epochs=4, verbose=0, callbacks=[Later()])
     assert begun == [2, 3]
+    private_keras.begin_at_epoch(model, None)
+    model.fit(np.zeros((4, 3)), np.zeros((4, 1)), epochs=1, verbose=0)
 
 
 def test_the_mean_called_loss_is_made_by_compile_and_can_be_taken_away():
