@@ -1,6 +1,7 @@
-"""One small trained run, shared by the tests of a module, and a way to call the command line in this process."""
+"""Two small trained runs, shared by all tests, and a way to call the command line in this process."""
 
 import collections
+import shutil
 
 import pytest
 
@@ -43,9 +44,23 @@ def refused(command):
     return call
 
 
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory):
-    """A finished run of two epochs: O-GAN on 48 digits of 8x8 pixels."""
-    folder = tmp_path_factory.mktemp("runs") / "o_gan"
-    assert cli.run(train_arguments(folder)) == 0
+def finished(folder, variant):
+    assert cli.run(train_arguments(folder, variant)) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory):
+    """A finished run of two epochs, to be read only: O-GAN on 48 digits of 8x8 pixels."""
+    return finished(tmp_path_factory.mktemp("runs") / "o_gan", "o_gan")
+
+
+@pytest.fixture(scope="session")
+def original_gan_run(tmp_path_factory):
+    return finished(tmp_path_factory.mktemp("runs") / "gan", "gan")
+
+
+@pytest.fixture
+def gan_run(original_gan_run, tmp_path):
+    """A copy of a finished run of two epochs: GAN, on the same digits."""
+    return shutil.copytree(original_gan_run, tmp_path / "run")

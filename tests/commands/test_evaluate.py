@@ -4,23 +4,12 @@ import json
 
 import pytest
 
-from tests.commands.conftest import train_arguments
-
 pytestmark = pytest.mark.one_backend
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    from keras_gans import cli
-
-    folder = tmp_path_factory.mktemp("runs") / "o_gan"
-    assert cli.run(train_arguments(folder, epochs=1)) == 0
-    return folder
-
-
-def test_scores_are_printed_written_and_reproduced(run, command, refused, tmp_path):
+def test_scores_are_printed_written_and_reproduced(run_folder, command, refused, tmp_path):
     path = tmp_path / "scores.json"
-    answer = command("evaluate", run, "--data", "digits", "--samples", 100, "--out", path)
+    answer = command("evaluate", run_folder, "--data", "digits", "--samples", 100, "--out", path)
     assert answer.code == 0, answer.err
     assert "frechet_distance" in answer.out and "coverage" in answer.out
     record = json.loads(path.read_text())
@@ -34,23 +23,23 @@ def test_scores_are_printed_written_and_reproduced(run, command, refused, tmp_pa
     assert "the data is another one; frechet_distance is" in sentence
 
 
-def test_mistakes_are_named(run, refused, tmp_path):
+def test_mistakes_are_named(run_folder, refused, tmp_path):
     assert "There is no file" in refused("verify", tmp_path / "none.json", code=1)
     (tmp_path / "other.json").write_text("{}")
     assert "was not written by keras-gans evaluate" in refused("verify", tmp_path / "other.json")
-    assert "Did you mean 'pixels'" in refused("evaluate", run, "--data", "digits", "--features", "pixel")
-    assert "must be the name of a .json file" in refused("evaluate", run, "--data", "digits", "--out", "a.txt")
+    assert "Did you mean 'pixels'" in refused("evaluate", run_folder, "--data", "digits", "--features", "pixel")
+    assert "must be the name of a .json file" in refused("evaluate", run_folder, "--data", "digits", "--out", "a.txt")
     assert "`--weights` goes with --features inception" in refused(
-        "evaluate", run, "--data", "digits", "--weights", "x.pth"
+        "evaluate", run_folder, "--data", "digits", "--weights", "x.pth"
     )
     assert "needs data with a training and a test split" in refused(
-        "evaluate", run, "--data", tmp_path / "set.h5", "--neighbours", tmp_path / "n.png"
+        "evaluate", run_folder, "--data", tmp_path / "set.h5", "--neighbours", tmp_path / "n.png"
     )
 
 
-def test_neighbours_are_counted_drawn_and_reproduced(run, command, tmp_path):
+def test_neighbours_are_counted_drawn_and_reproduced(run_folder, command, tmp_path):
     picture, path = tmp_path / "nearest.png", tmp_path / "scores.json"
     options = ("--samples", 50, "--neighbours", picture, "--out", path)
-    answer = command("evaluate", run, "--data", "digits", *options)
+    answer = command("evaluate", run_folder, "--data", "digits", *options)
     assert answer.code == 0 and "authenticity" in answer.out and picture.stat().st_size > 100
     assert "All 10 scores" in command("verify", path).out

@@ -130,13 +130,11 @@ def test_a_run_stopped_before_its_first_epoch_says_so(command, tmp_path, monkeyp
     assert answer.code == 1 and "first epoch is not finished" in answer.err
 
 
-def test_more_epochs_train_on(command, run_folder, tmp_path):
-    folder = tmp_path / "run"
-    assert command(*train_arguments(folder, "gan", 1)).code == 0
-    answer = command(*train_arguments(folder, "gan", 2))
-    assert answer.code == 0 and "Resuming after epoch 1 of 2" in answer.out
-    assert loading.load_model(folder).epochs_done.numpy() == 2
-    assert json.loads((folder / "config.json").read_text())["recipe"]["epochs"] == 2
+def test_more_epochs_train_on(command, gan_run):
+    answer = command(*train_arguments(gan_run, "gan", 3))
+    assert answer.code == 0 and "Resuming after epoch 2 of 3" in answer.out
+    assert loading.load_model(gan_run).epochs_done.numpy() == 3
+    assert json.loads((gan_run / "config.json").read_text())["recipe"]["epochs"] == 3
 
 
 def test_another_run_in_the_folder_is_refused_by_what_differs(refused, run_folder):
@@ -163,9 +161,9 @@ def test_other_data_in_the_same_folder_is_refused(command, refused, tmp_path):
     assert "the data is not the same (6 images there, 5 here)" in refused(*arguments)
 
 
-def test_restart_removes_what_the_run_wrote_and_nothing_else(command, tmp_path):
-    folder = tmp_path / "run"
-    assert command(*train_arguments(folder, "gan", 2)).code == 0
+def test_restart_removes_what_the_run_wrote_and_nothing_else(command, gan_run):
+    folder = gan_run
+    assert (folder / "samples" / "epoch_0002.png").exists()
     (folder / "notes.txt").write_text("mine")
     (folder / "samples" / "favourite.png").write_bytes(b"mine")
     answer = command(*train_arguments(folder, "gan", 1, "--latent-dim", "4", "--restart"))
@@ -181,15 +179,14 @@ def test_a_bad_setting_with_restart_leaves_the_old_run_alone(refused, run_folder
     assert contents(run_folder) == before
 
 
-def test_a_damaged_checkpoint_is_named(command, refused, tmp_path):
-    folder = tmp_path / "run"
-    assert command(*train_arguments(folder, "gan", 1)).code == 0
+def test_a_damaged_checkpoint_is_named(command, refused, gan_run):
+    folder = gan_run
     path = folder / "checkpoints" / "latest.weights.h5"
     path.write_bytes(path.read_bytes()[:-1000])
-    sentence = refused(*train_arguments(folder, "gan", 2))
+    sentence = refused(*train_arguments(folder, "gan", 3))
     assert str(path) in sentence and "damaged" in sentence and "--restart" in sentence
     (folder / "config.json").write_text('{"format": 1')
-    assert str(folder / "config.json") in refused(*train_arguments(folder, "gan", 2))
+    assert str(folder / "config.json") in refused(*train_arguments(folder, "gan", 3))
     assert command(*train_arguments(folder, "gan", 1, "--restart")).code == 0
 
 

@@ -1,5 +1,6 @@
 """The small models and data on which every law is tested, for every variant of the registry."""
 
+import contextlib
 import dataclasses
 
 import keras
@@ -101,6 +102,21 @@ def put_back(model, values):
     model.steps_into_epoch, model.resume_at, model.stop_training = 0, 0, False
     model._initial_epoch = None  # where callbacks told an earlier `fit` to go on
     model._eval_epoch_iterator = None  # of a `fit` that an exception ended
+
+
+def spoil(model):
+    """Trains a model, breaks off in the middle of an epoch, and changes what no training changes."""
+    images, _ = data()
+    model.fit(images, batch_size=4, epochs=2, validation_data=(images,), verbose=0)
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        model.fit(images, batch_size=4, validation_data=(images,), callbacks=[Stop()], verbose=0)
+    model.optimizer.learning_rate = 7.0
+    model.resume_at = model._initial_epoch = 3
 
 
 def data(count=10, seed=0):

@@ -47,6 +47,22 @@ def forms_of_data(images):
 
 
 @variants
+def test_a_shared_model_comes_back_as_it_was_built(name):
+    built = small.build(name)
+    expected, weights = small.everything(built), small.weights(built)
+    model = small.shared(name)
+    small.spoil(model)
+    assert any(small.moved(weights, small.weights(model))) and model.steps_into_epoch == 1
+    assert small.shared(name) is model
+    small.assert_same(expected, small.everything(model))
+    assert (model.steps_into_epoch, model.resume_at, model._initial_epoch) == (0, 0, None)
+    assert all(float(mean.count) == 0 for mean in model.means)
+    other = small.shared(name, seed=2)
+    assert other is model and any(small.moved(weights, small.weights(model)))
+    small.assert_same(small.everything(small.build(name, seed=2)), small.everything(other))
+
+
+@variants
 def test_every_form_of_data_trains_to_the_same_weights_and_the_last_batch_may_be_uneven(name):
     images, _ = small.data()
     before, results = small.weights(small.shared(name)), {}

@@ -26,13 +26,14 @@ def test_every_epoch_is_whole_whatever_is_killed(request):
     rng = random.Random(0)
     options = {"batch_size": 7, "transform": sources.four_draws, "seed": 3, "max_restarts": 100}
     reference = ParallelDataset(sources.Draws(60), workers=0, **options)
+    others = {*children(), *segments()}  # of datasets that tests before this one have left open
     dataset = ParallelDataset(sources.Draws(60), workers=4, timeout=60, **options)
     done, killed, broken = threading.Event(), 0, 0
 
     def kill():
         nonlocal killed
         while not done.wait(rng.expovariate(4.0)):
-            found = children()
+            found = [process for process in children() if process not in others]
             if found:
                 try:
                     os.kill(rng.choice(found), rng.choice([signal.SIGKILL, signal.SIGTERM]))
@@ -67,4 +68,4 @@ def test_every_epoch_is_whole_whatever_is_killed(request):
     assert killed and broken
     del dataset
     gc.collect()
-    assert not children() and not segments()
+    assert {*children(), *segments()} <= others
