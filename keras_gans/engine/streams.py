@@ -196,6 +196,9 @@ def _mapped(dataset, check):
 
 
 def sentence_of(error):
-    """Returns the sentence that a check inside a tf.data pipeline gave to an error, or None."""
+    """Returns the sentence of a check that TensorFlow has wrapped into an error of its own, or None."""
+    raised = re.search(r"(?:Value|Type)Error: (Batch \d+: .*)", str(error))  # in a generator or PyDataset
+    if raised is not None:
+        return raised[1]
     found = re.search(r"assertion failed: \[(`(?:images|labels)` must .*?)\] \[(.*?)\] \[(.*?)\]", str(error))
     return None if found is None else f"{found[1]} {found[2]} to {found[3]}."
