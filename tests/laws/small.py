@@ -10,6 +10,7 @@ import keras_gans as kg
 
 SHAPE, LATENT_DIM, CLASSES = (8, 8, 1), 4, 3
 KNOBS = {
+    "cascading_rejection_gan": {"levels": 2},  # two tell what four do, in half of the graph
     "wgan": {"clip": 2.0},  # wide enough to leave the small networks alone
     "ign": {"noise": "gaussian"},  # the spectrum of the data needs arrays, or `adapt` before a dataset
 }

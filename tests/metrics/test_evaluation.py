@@ -43,6 +43,7 @@ class Remembering:
     """Stands for a model that has learnt the data, with some noise."""
 
     image_shape, num_classes, networks = small.SHAPE, 0, ("generator",)
+    dtype_policy = keras.dtype_policies.DTypePolicy("float32")
 
     def __init__(self, level):
         self.level, self.generator = level, keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
