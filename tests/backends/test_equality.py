@@ -17,6 +17,7 @@ from tests.conftest import BACKEND
 
 SHAPE, LATENT_DIM, BATCH = (8, 8, 1), 4, 6
 KNOBS = {"ign": {"noise": "gaussian"}, **{name: {"critic_steps": 1} for name in ("wgan", "wgan_gp", "gan_qp")}}
+KNOBS["cascading_rejection_gan"] = {"levels": 2}
 CASES = [("dcgan", steps, tolerance) for steps, tolerance in ((1, 1e-5), (10, 1e-4))]
 
 
