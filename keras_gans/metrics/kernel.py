@@ -18,6 +18,7 @@ ESTIMATORS = ("subsets", "blocks", "full")
 BLOCK = 2048  # rows and columns of one kernel block
 PIECE = 128  # rows of it that are cubed at once
 LARGEST = 1e12  # |u|^2 / d up to which cubes fit into float32
+FARTHEST = 100.0  # |mean|^2 over the variance up to which float32 products keep the digits of the distance
 
 
 class KernelDistance(typing.NamedTuple):
@@ -60,9 +61,20 @@ def _squared_mmd(x, y):
 
 
 def _scaled(*sides):
-    """Returns the features over sqrt(d), so that products are u.v / d, in a type that holds the cubes of these."""
-    largest = max(float(np.einsum("ij,ij->i", side, side, dtype=np.float64).max()) for side in sides)
-    narrow = all(side.dtype.itemsize <= 4 for side in sides) and largest / sides[0].shape[1] < LARGEST
+    """Returns the features over sqrt(d), so that products are u.v / d, in a type that keeps the distance's digits.
+
+    float32 holds the cubes of small features only, and a common offset that is large against their spread makes the
+    distance a small difference of large k: then it is float64.
+    """
+    squares = [np.einsum("ij,ij->i", side, side, dtype=np.float64) for side in sides]
+    means = [side.mean(axis=0, dtype=np.float64) for side in sides]
+    offsets = [float(mean @ mean) for mean in means]
+    spreads = [max(float(square.mean()) - offset, 0.0) for square, offset in zip(squares, offsets, strict=True)]
+    narrow = (
+        all(side.dtype.itemsize <= 4 for side in sides)
+        and max(float(square.max()) for square in squares) / sides[0].shape[1] < LARGEST
+        and max(offsets) <= FARTHEST * min(spreads)
+    )
     kind = np.float32 if narrow else np.float64
     return [side.astype(kind, copy=False) * kind(1 / np.sqrt(side.shape[1])) for side in sides]
 
@@ -70,8 +82,8 @@ def _scaled(*sides):
 def kernel_distance(*, real, fake, estimator="subsets", subsets=100, subset_size=1000, seed=0):
     """Kernel distance between two sets of features; 0 in the mean for samples of one distribution.
 
-    float32 features are multiplied in float32, with an error of about 1e-7 of k. Give float64 ones where they have a
-    common offset that is large against their spread: the distance is then a small difference of large k.
+    float32 features are multiplied in float32, with an error of about 1e-7 of k, unless they have a common offset that
+    is large against their spread: the distance is then a small difference of large k, and float64 is used.
 
     Args:
         real: Features (n, d).

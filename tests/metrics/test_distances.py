@@ -78,6 +78,18 @@ def test_features_whose_cubes_are_large_keep_their_kernel_distance(dtype, scale)
     assert found == pytest.approx(mmd_by_hand(x.astype("float64"), y.astype("float64")), rel=1e-3)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1.0, 30.0, 1000.0])
+def test_a_common_offset_costs_no_digits(offset):
+    rng = np.random.default_rng(0)
+    real, fake = (rng.normal(size=(200, 16)) + offset + shift for shift in (0.0, 0.3))
+    narrow = [side.astype("float32") for side in (real, fake)]
+    expected = kernel_distance(
+        real=narrow[0].astype("float64"), fake=narrow[1].astype("float64"), estimator="full"
+    ).mean
+    found = kernel_distance(real=narrow[0], fake=narrow[1], estimator="full").mean
+    assert found == pytest.approx(expected, rel=2e-3)
+
+
 def test_halves_of_one_set_are_at_distance_zero_in_the_mean():
     data = RNG.normal(size=(4000, 8))
     found = kernel_distance(real=data[:2000], fake=data[2000:], estimator="blocks", subset_size=100)
