@@ -1,7 +1,9 @@
 """A folder of pictures of any size and kind, as training images of one size."""
 
+import collections
 import concurrent.futures
 import contextlib
+import functools
 import io
 import operator
 import os
@@ -15,10 +17,14 @@ from keras_gans import checks
 from keras_gans.data.arrays import height_and_width, resampling
 from keras_gans.data.source import ImageSource
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2")
+_HEIF = (".heic", ".heif")  # of phones; read where the package pillow-heif is installed
 
 # Only these decoders look at the bytes: a PostScript file named .png must not reach Ghostscript.
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
+# Pictures and films that people keep in such folders and that are not read: they are counted, not left out in silence.
+_UNREAD = (*_HEIF, ".jxl", ".svg", ".psd", ".eps", ".ico", ".tga", ".raw", ".cr2", ".nef", ".arw", ".dng")
+_UNREAD += (".mp4", ".mov", ".avi", ".mkv", ".webm")
 _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102  # tags of EXIF and TIFF
 _UPRIGHT = {  # EXIF orientation -> the operation that undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -36,8 +42,9 @@ _SHOW_PROGRESS_FROM = 500  # images
 class ImageFolder(ImageSource):
     """The images below a folder, in a fixed order, each decoded when it is asked for.
 
-    Found are the files named .png .jpg .jpeg .bmp .gif .webp .tif .tiff in any case, at any depth, through symbolic
-    links too; names that begin with a dot are passed over. They are in the order of their paths below the folder.
+    Found are the files named .png .jpg .jpeg .jfif .bmp .gif .webp .tif .tiff .ppm .pgm .avif .jp2 in any case, and
+    .heic .heif where pillow-heif is installed, at any depth, through symbolic links too; names that begin with a dot
+    are passed over. They are in the order of their paths below the folder. A warning counts pictures of other kinds.
 
     A picture is turned upright by its EXIF orientation, composited on white where it is transparent, reduced to 8 bit
     (16-bit gray by its full range), converted to gray or RGB, resized and cropped. Of an animation the first frame is
@@ -56,6 +63,7 @@ class ImageFolder(ImageSource):
 
     Attributes:
         paths: list of absolute paths, one per file, broken ones included: decoding is what tells.
+        names: after `load`, the path below the folder of each image of the array; before, None.
         classes: sorted names of the first-level folders with images, or None: no such folders, `labels=None`, or images
             beside these folders, which have no class (a warning says so).
         labels: int64 (n,), places in `classes`, or None.
@@ -80,13 +88,18 @@ class ImageFolder(ImageSource):
         self.crop = bool(crop)
         checks.one_of("labels", labels, ("folders", None))
 
-        found = sorted(_image_files(self.path, self.on_error))
+        unread: collections.Counter = collections.Counter()
+        found = sorted(_image_files(self.path, self.on_error, unread))
+        passed_over = _passed_over(unread)
         if not found:
             raise ValueError(
                 f"`path` must be a folder with images ({' '.join(SUFFIXES)}). Received: path={self.path!r}, in "
-                "which, and in the folders below which, there is none."
+                f"which, and in the folders below which, there is none.{passed_over and ' ' + passed_over}"
             )
+        if passed_over:
+            _warn(passed_over)
         self.paths = [os.path.join(self.path, *parts) for parts in found]
+        self.names = None
         self.classes, self.labels = _class_labels(self.path, found) if labels == "folders" else (None, None)
 
     def __len__(self):
@@ -164,6 +177,7 @@ class ImageFolder(ImageSource):
                 f"None of the {len(self)} image files in {self.path!r} can be read. The first is {self.paths[0]!r}: "
                 f"{first_reason}."
             )
+        self.names = [os.path.relpath(self.paths[index], self.path) for index in kept]
         return images[: len(kept)], None if self.labels is None else self.labels[kept]
 
     def decoded(self, indices):
@@ -194,7 +208,7 @@ def _decoded(path, image_size, channels, crop):
         content = file.read()
     if not content:
         raise ValueError("the file is empty")
-    with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+    with Image.open(io.BytesIO(content), formats=_formats()) as picture:
         if picture.format == "JPEG" and min(picture.size) > 2 * max(height, width):
             enough = 2 * max(height, width)  # square, for the picture may lie on its side
             picture.draft(None, (enough, enough))
@@ -258,12 +272,43 @@ def _existing_folder(path):
     return folder
 
 
-def _image_files(folder, on_error, below=(), above=()):
+@functools.cache
+def _reads_heif():
+    """Returns whether pillow-heif is installed, and lets it read."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+@functools.cache
+def _formats():
+    """Returns those of `_FORMATS` that this Pillow has."""
+    Image.init()
+    _reads_heif()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _passed_over(unread):
+    """Returns the sentence about files that are not read, by kind with what to do, or ""."""
+    if not unread:
+        return ""
+    listed = [
+        f"{count} {suffix}{' (pip install pillow-heif)' if suffix in _HEIF else ''}"
+        for suffix, count in sorted(unread.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    return f"Passed over {', '.join(listed)}: files of these kinds are not read."
+
+
+def _image_files(folder, on_error, unread, below=(), above=()):
     """Yields the image files under `folder`, each as the tuple of names that leads to it.
 
     Args:
         folder: where to look.
         on_error: "skip" or "raise", for folders that cannot be read.
+        unread: `collections.Counter` that is told the suffixes of pictures of other kinds.
         below: the names that lead to `folder`.
         above: (device, inode) of the folders around it: a link to one of them is a loop, and is not followed.
     """
@@ -284,10 +329,14 @@ def _image_files(folder, on_error, below=(), above=()):
         if name.startswith("."):
             continue
         if os.path.isdir(path):
-            yield from _image_files(path, on_error, (*below, name), above)
+            yield from _image_files(path, on_error, unread, (*below, name), above)
         # A link to nothing is kept, so that it is reported; pipes and sockets are no files.
-        elif name.lower().endswith(SUFFIXES) and (os.path.isfile(path) or not os.path.exists(path)):
+        elif not os.path.isfile(path) and os.path.exists(path):
+            continue
+        elif name.lower().endswith(SUFFIXES) or (name.lower().endswith(_HEIF) and _reads_heif()):
             yield (*below, name)
+        elif name.lower().endswith(_UNREAD):
+            unread[os.path.splitext(name)[1].lower()] += 1
 
 
 def _class_labels(folder, found):

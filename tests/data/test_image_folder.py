@@ -562,3 +562,29 @@ def test_progress_is_shown_on_a_terminal_for_big_folders_only(tmp_path, monkeypa
     folder.load()
     output = capsys.readouterr()
     assert "Reading images" in output.err and output.out == ""
+
+
+@pytest.mark.parametrize(
+    ("suffix", "format"), [(".jfif", "JPEG"), (".ppm", "PPM"), (".pgm", "PPM"), (".avif", "AVIF"), (".JP2", "JPEG2000")]
+)
+def test_pictures_of_phones_and_programs_are_read(tmp_path, suffix, format):
+    Image.init()
+    if format not in Image.SAVE:
+        pytest.skip(f"this Pillow has no {format}")
+    picture = Image.new("L" if suffix == ".pgm" else "RGB", (16, 16), 200 if suffix == ".pgm" else (200, 200, 200))
+    picture.save(tmp_path / f"a{suffix}", format=format)
+    folder = ImageFolder(tmp_path, image_size=16)
+    assert len(folder) == 1 and np.abs(folder[0].astype(int) - 200).max() <= 3
+
+
+def test_pictures_that_are_not_read_are_counted_by_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_folder, "_reads_heif", lambda: False)
+    for name in ("a.heic", "b.HEIC", "c.mp4", "notes.txt", ".hidden.heic"):
+        (tmp_path / name).write_bytes(b"x")
+    words = r"Passed over 2 .heic \(pip install pillow-heif\), 1 .mp4: files of these kinds are not read."
+    with pytest.raises(ValueError, match=f"there is none. {words}"):
+        ImageFolder(tmp_path)
+    Image.new("RGB", (8, 8)).save(tmp_path / "d.png")
+    with pytest.warns(UserWarning, match=words) as caught:
+        assert len(ImageFolder(tmp_path)) == 1
+    assert len(caught) == 1
