@@ -20,7 +20,8 @@ def _starts_without_keras():
     process = sys.modules.get("multiprocessing.process")
     if process is not None and process.current_process().name.startswith("keras_gans-data"):
         return True
-    return os.path.basename((sys.argv or [""])[0]) == "keras-gans" or "keras_gans.cli" in sys.orig_argv
+    module = sys.orig_argv[sys.orig_argv.index("-m") + 1 :][:1] if "-m" in sys.orig_argv else []
+    return os.path.basename((sys.argv or [""])[0]) == "keras-gans" or module in (["keras_gans"], ["keras_gans.cli"])
 
 
 if not _starts_without_keras():

@@ -1,4 +1,4 @@
-"""The command line: `keras-gans`, or `python -m keras_gans.cli`.
+"""The command line: `keras-gans`, or `python -m keras_gans`.
 
 A mistake of the user's is one sentence on stderr: exit code 2 for a wrong command line or value, 1 for a file that is
 missing, damaged or cannot be written. Ctrl-C is 130. `--traceback` shows where a sentence comes from.

@@ -2,6 +2,7 @@
 
 from keras_gans import callbacks, data, layers, metrics, networks, penalties, registry, schedules, zoo
 from keras_gans.registry import create, list_models
+from keras_gans.runs.loading import load
 from keras_gans.zoo import from_preset, list_presets
 
 globals().update(registry.classes())
@@ -13,6 +14,7 @@ __all__ = [
     "data",
     "from_preset",
     "layers",
+    "load",
     "list_models",
     "list_presets",
     "metrics",

@@ -31,7 +31,7 @@ ALLOWED = {
     "variants": {"engine", "games", "penalties", "samplers", "schedules"},
     "registry": {"networks"},  # and the variants, by name
     "public": {
-        *("callbacks", "data", "layers", "metrics", "networks", "penalties", "registry", "schedules", "zoo"),
+        *("callbacks", "data", "layers", "metrics", "networks", "penalties", "registry", "runs", "schedules", "zoo"),
     },
     "data": {"engine", "output"},  # of the engine, tf.data alone
     "callbacks": {"engine", "output", "pictures"},
@@ -44,6 +44,7 @@ ALLOWED = {
         "zoo",
     },
     "cli": {"commands"},
+    "__main__": {"cli"},
 }
 LONGEST_FILE, LONGEST_VARIANT, LONGEST_ENGINE = 450, 220, 260
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))

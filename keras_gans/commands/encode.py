@@ -11,20 +11,22 @@ from keras_gans.commands.startup import load_library
 def encode(
     model: options.Model,
     data: options.Data,
-    out: Annotated[str, typer.Option(help="The .npz file to write.")] = "encodings.npz",
+    out: Annotated[str, typer.Option(help="The .npz or .csv file to write.")] = "encodings.npz",
     split: options.Split = None,
     average: options.Average = None,
 ):
-    """Write the encodings of images, with their labels, as arrays.
+    """Write the encodings of images, with their labels and the names of their files.
 
-    The file holds `encodings`, float32 (n, latent_dim), and `labels`, (n,), where the data has labels. Read it with
-    numpy.load.
+    A .npz file holds `encodings`, float32 (n, latent_dim), `labels`, (n,), where the data has labels, and `names`,
+    (n,), the paths below the folder where the data is one; read it with numpy.load. A .csv file has a line per image:
+    label, name, and the encoding.
 
     \b
     Example:
       keras-gans encode runs/digits --data digits --out codes.npz
+      keras-gans encode runs/mine --data photos/ --out codes.csv
     """
-    options.output("--out", out, ".npz")
+    options.output("--out", out, (".npz", ".csv"))
     load_library()
     import numpy as np
 
@@ -34,13 +36,29 @@ def encode(
     network = loading.load_model(model)
     loading.require_encoder(network, "encode")
     loading.require_images(network, "encode")
-    images, labels = loading.all_for(network, data, split)
+    if split in (None, "train") and loading.is_image_folder(data):
+        images, labels, names = loading.named_for(network, data)
+    else:
+        (images, labels), names = loading.all_for(network, data, split), None
     conditions = loading.conditions_for(network, labels, len(images))
     with loading.weights_in_use(network, average):
-        arrays = {"encodings": network.encode(images, *([] if conditions is None else [conditions]))}
-    if labels is not None:
-        arrays["labels"] = labels
-    with files.replacing(out, suffix=".npz") as temporary:
-        np.savez_compressed(temporary, **arrays)
-    shape = " x ".join(map(str, arrays["encodings"].shape))
-    typer.echo(f"Wrote encodings ({shape}){' and labels' if labels is not None else ''} to {out}.")
+        encodings = network.encode(images, *([] if conditions is None else [conditions]))
+    extra = {"labels": labels, "names": None if names is None else np.array(names)}
+    extra = {name: values for name, values in extra.items() if values is not None}
+    with files.replacing(out, suffix=out[-4:]) as temporary:
+        if out.lower().endswith(".npz"):
+            np.savez_compressed(temporary, encodings=encodings, **extra)
+        else:
+            _write_csv(temporary, encodings, extra)
+    shape = " x ".join(map(str, encodings.shape))
+    typer.echo(f"Wrote encodings ({shape}){''.join(f' and {name}' for name in extra)} to {out}.")
+
+
+def _write_csv(path, encodings, extra):
+    import csv
+
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*(name[:-1] for name in extra), *(f"encoding_{i}" for i in range(encodings.shape[1]))])
+        for i, encoding in enumerate(encodings):
+            writer.writerow([*(values[i] for values in extra.values()), *map(str, encoding.tolist())])

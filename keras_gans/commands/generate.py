@@ -1,5 +1,6 @@
 """`keras-gans generate`: pictures from a trained model."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -11,7 +12,9 @@ from keras_gans.commands.startup import load_library
 
 def generate(
     model: options.Model,
-    out: Annotated[str, typer.Option(help=options.PNG_HELP)] = "samples.png",
+    out: Annotated[
+        str, typer.Option(help="The .png file for a sheet, or a folder (ending in /) for a .png file per image.")
+    ] = "samples.png",
     count: Annotated[int, typer.Option(help="Number of images.")] = 64,
     seed: Annotated[int, typer.Option(help="Fixes the latents: the same seed, the same images.")] = 0,
     labels: Annotated[
@@ -22,10 +25,11 @@ def generate(
     scale: options.Scale = 1,
     npz: Annotated[str | None, typer.Option(help="Also write the images as an array into this .npz file.")] = None,
 ):
-    """Draw images from a trained model as one sheet.
+    """Draw images from a trained model, as one sheet or as single files.
 
     \b
     Example:
+      keras-gans generate runs/digits --out images/ --count 1000
       keras-gans generate runs/digits --out samples.png --count 64
       keras-gans generate model.keras --labels 7 --count 16 --columns 4 --scale 2 --npz samples.npz
     """
@@ -34,7 +38,11 @@ def generate(
     if columns is not None:
         checks.positive_integer("--columns", columns)
     checks.positive_integer("--seed", seed, minimum=0)
-    options.output("--out", out, ".png")
+    single = out.endswith(("/", os.sep)) or os.path.isdir(out)
+    if single:
+        checks.writable_folder("--out", out)
+    else:
+        options.output("--out", out, ".png")
     if npz is not None:
         options.output("--npz", npz, ".npz")
     load_library()
@@ -58,7 +66,13 @@ def generate(
         with files.replacing(npz, suffix=".npz") as temporary:
             np.savez_compressed(temporary, **arrays)
         typer.echo(f"Wrote {count} images as an array to {npz}.")
-    if len(network.image_shape) == 3:
+    if len(network.image_shape) == 3 and single:
+        digits = max(5, len(str(count)))
+        for number, image in enumerate(images, start=1):
+            enlarged = np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
+            pictures.save_png(os.path.join(out, f"{number:0{digits}}.png"), enlarged)
+        typer.echo(f"Wrote {count} images to the folder {out}.")
+    elif len(network.image_shape) == 3:
         if columns is None and labels is None and network.num_classes:
             columns = min(network.num_classes, count)
         pictures.save_png(out, pictures.grid(images, columns=columns, scale=scale))

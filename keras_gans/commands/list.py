@@ -2,6 +2,10 @@
 
 import inspect
 import re
+import shutil
+import textwrap
+
+import typer
 
 from keras_gans import recipes
 from keras_gans.commands.startup import load_library
@@ -25,30 +29,26 @@ def list_command():
       keras-gans list
     """
     load_library()
-    from rich.console import Console
-    from rich.table import Table
-
     from keras_gans import registry, zoo
 
-    console = Console()
-    table = Table(title="Variants", title_justify="left")
-    for column in ("name", "what it is, paper"):
-        table.add_column(column, no_wrap=column == "name")
-    for name in registry.list_models():
-        what, paper = summary(registry.get(name))
-        table.add_row(name, f"{what}\n{paper}")
-    console.print(table)
-    table = Table(title="Recipes", title_justify="left")
-    for column in ("name", "variant", "data", "what it is"):
-        table.add_column(column, overflow="fold", no_wrap=column == "name")
-    for name in recipes.list_recipes():
-        recipe = recipes.find(recipes.PREFIX + name)
-        table.add_row(recipes.PREFIX + name, recipe.variant, recipe.data, recipe.description)
-    console.print(table)
-    table = Table(title="Presets", title_justify="left")
-    for column in ("name", "class", "data", "parameters"):
-        table.add_column(column, justify="right" if column == "parameters" else "left")
-    for name in zoo.list_presets():
-        about = zoo.metadata(name)
-        table.add_row(name, about["class"], str(about.get("data", "")), f"{sum(about['parameters'].values()):,}")
-    console.print(table)
+    _section("Variants", [(name, *summary(registry.get(name))) for name in registry.list_models()])
+    named = {recipes.PREFIX + name: recipes.find(recipes.PREFIX + name) for name in recipes.list_recipes()}
+    _section("Recipes", [(name, recipe.description, "") for name, recipe in named.items()])
+    told = {name: zoo.metadata(name) for name in zoo.list_presets()}
+    _section("Presets", [(name, _preset(about), "") for name, about in told.items()])
+
+
+def _section(title, entries):
+    """Prints a title and, for each `(name, what it is, source)`, the name with the rest indented below it."""
+    width = min(shutil.get_terminal_size((80, 24)).columns, 100)
+    typer.echo(f"{title}:")
+    for name, *texts in entries:
+        typer.echo(f"  {name}")
+        for text in filter(None, texts):
+            typer.echo(textwrap.fill(text, width, initial_indent="      ", subsequent_indent="      "))
+    typer.echo("")
+
+
+def _preset(about):
+    parameters = sum(about["parameters"].values())
+    return f"{about['class']} on {about.get('data', 'unknown data')}, {parameters:,} parameters"

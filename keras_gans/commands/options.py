@@ -37,7 +37,8 @@ def output(option, path, suffix):
     """
     path = os.fspath(path)
     if not path.lower().endswith(suffix) or os.path.isdir(path):
-        raise ValueError(f"`{option}` must be the name of a {suffix} file. Received: {path!r}.")
+        kinds = suffix if isinstance(suffix, str) else " or ".join(suffix)
+        raise ValueError(f"`{option}` must be the name of a {kinds} file. Received: {path!r}.")
     checks.writable_folder(f"folder of {option}", os.path.dirname(path) or ".")
     return path
 

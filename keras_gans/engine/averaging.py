@@ -76,6 +76,10 @@ class WeightAverage(keras.layers.Layer):
         self.networks = None if networks is None else [networks] if isinstance(networks, str) else list(networks)
         self.is_applied = False
 
+    def described(self):
+        """Returns the decay or half-life in words."""
+        return f"decay {self.decay:g}" if self.half_life is None else f"half-life {self.half_life} steps"
+
     def resolve(self, model):
         """Settles which networks are averaged: those that a model of the zoo names, the whole of any other model."""
         known = tuple(getattr(model, "networks", ()))
@@ -150,9 +154,19 @@ class WeightAverage(keras.layers.Layer):
             value = ops.cast(source.value, "float32")
             average.assign(value if is_copied else average.value + (value - average.value) * moves)
 
+    def pairs(self):
+        """Returns `[(variable of the networks, its average as the networks take it), ...]`; nothing is changed."""
+        return [
+            (source, ops.cast(average.value, source.dtype))
+            for average, source in zip(self.averages, self._sources, strict=True)
+        ]
+
     @contextlib.contextmanager
     def applied(self, model=None):
         """Puts the averages into the networks for the time of the `with`; the raw weights come back bit for bit.
+
+        The model itself is changed meanwhile: where other threads use it, as in a server, take
+        `model.generate(n, average=True)`, which only reads.
 
         Args:
             model: Not needed; accepted so that `average.applied(model)` reads like a sentence.

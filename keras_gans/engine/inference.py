@@ -1,5 +1,6 @@
 """A trained model in use: compiled calls over any number of rows, and pictures of latents, for every variant."""
 
+import inspect
 import operator
 import random
 import threading
@@ -10,8 +11,10 @@ from keras import ops
 from keras_gans import checks
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.private_keras import layers_of
+from keras_gans.output.images import to_pillow
 
 ROWS_PER_CALL = 64
+OUTPUTS = ("array", "pil")
 
 
 def standard_normal(shape, seed=None):
@@ -72,28 +75,58 @@ class Inference:
         latents, labels = inputs if self.num_classes else (inputs, None)
         return self.fake(latents, labels, training=training)
 
-    def generate(self, n, labels=None, seed=None):
+    def generate(self, n, labels=None, seed=None, *, average=False, output="array", **options):
         """Returns n generated images.
 
         Args:
             n: Number of images, at least 1.
             labels: Integer labels (n,) or one label for all, for a conditional model; default 0, 1, 2, ... in turn.
             seed: Integer that fixes the latents; default: the global seed of Keras.
+            average: Whether the first moving average is used in place of the last weights, default False. The model is
+                not touched: other threads may use it at the same time.
+            output: `"array"` (default), or `"pil"` for a list of `PIL.Image`.
+            **options: What the variant's `decode` takes, such as `steps` of an IGN.
 
         Returns:
-            uint8 array (n, height, width, channels); float32 (n, d) for a model of points.
+            uint8 array (n, height, width, channels); float32 (n, d) for a model of points. Or a list of images.
+
+        Raises:
+            ValueError: For an average that the model does not have, or pictures of a model of points.
         """
         n = checks.positive_integer("n", n)
-        return self.decode(self.latents_for(n, seed), self.labels_for(n, labels))
+        checks.one_of("output", output, OUTPUTS)
+        known = [*inspect.signature(self.decode).parameters][2:]
+        checks.no_unknown(f"{type(self).__name__}.generate", [name for name in options if name not in known], known)
+        if output == "pil" and len(self.image_shape) != 3:
+            raise ValueError(f"`output` must be 'array': the model makes points of shape {self.image_shape}.")
+        images = self.decode(self.latents_for(n, seed), self.labels_for(n, labels), average=average, **options)
+        return [to_pillow(image) for image in images] if output == "pil" else images
 
-    def decode(self, latents, labels=None):
-        """Returns the images (uint8) of given latents (n, *latent_shape)."""
+    def decode(self, latents, labels=None, average=False):
+        """Returns the images (uint8) of given latents (n, *latent_shape); `average` as for `generate`."""
         labels = self.labels_for(len(latents), labels) if self.num_classes == 0 else labels
 
         def images(latents, labels):
             return self.fake(latents, labels, training=False)
 
-        return self.to_pictures(self.compiled_call("decode", images, latents, labels))
+        return self.to_pictures(self.compiled_call(*self.averaged_call("decode", images, average), latents, labels))
+
+    def averaged_call(self, name, fn, average=True):
+        """Returns `(name, fn)` for `compiled_call`, with the first moving average in place of the last weights."""
+        if not average:
+            return name, fn
+        if not self.averages:
+            raise ValueError(
+                "The model has no moving average: `average` must be False, or train with the callback "
+                f"WeightMovingAverage. {checks.received(average=average)}"
+            )
+        first = self.averages[0]
+
+        def averaged(*arguments):
+            with backend.replaced(first.pairs()):
+                return fn(*arguments)
+
+        return f"{name} of {first.name} {id(first)}", averaged
 
     def compiled_call(self, name, fn, *arrays, batch_size=ROWS_PER_CALL):
         """Runs `fn(*batch)` compiled over batches of `arrays` and returns one NumPy array.

@@ -125,6 +125,11 @@ def compiled(model, fn):
     return lambda *arguments: run([variable.value for variable in model.variables], arguments)
 
 
+def replaced(pairs):
+    """Returns a context in which variables have other values, for `[(variable, value), ...]`; they are not assigned."""
+    return _Scope(*zip(*pairs, strict=True))
+
+
 def rows_per_call(count):
     """Returns the rows with which a compiled function is called for `count` rows: every shape is compiled once."""
     return 1 << (count - 1).bit_length()

@@ -91,6 +91,11 @@ def compiled(model, fn):
     return tf.function(fn, reduce_retracing=True, autograph=False)
 
 
+def replaced(pairs):
+    """Returns a context in which variables have other values, for `[(variable, value), ...]`; they are not assigned."""
+    return keras.StatelessScope(state_mapping=pairs)
+
+
 def rows_per_call(count):
     """Returns the rows with which a compiled function is called for `count` rows: as many."""
     return count

@@ -1,5 +1,6 @@
 """Gradients, updates and compiled calls on PyTorch: `torch.autograd.grad`, nothing left in `.grad`."""
 
+import keras
 import torch
 from keras import ops
 
@@ -83,6 +84,11 @@ def compiled(model, fn):
             return fn(*arguments)
 
     return run
+
+
+def replaced(pairs):
+    """Returns a context in which variables have other values, for `[(variable, value), ...]`; they are not assigned."""
+    return keras.StatelessScope(state_mapping=pairs)
 
 
 def rows_per_call(count):

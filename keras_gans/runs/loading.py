@@ -33,6 +33,37 @@ def load_model(path):
     return load_file(path)
 
 
+def load(path, average=None):
+    """Returns a model with the weights that the command line would show, and prints which these are.
+
+    Args:
+        path: A run folder, a `.keras` file, or a preset by name, folder or URL.
+        average: None (default) for the moving average where the model has one, True to insist on it, False for the
+            last weights.
+
+    Returns:
+        The model. Where its average is in use, `model.averages[0].restore()` gives the last weights back, which must
+        happen before training goes on.
+
+    Raises:
+        FileNotFoundError: There is nothing at `path`, or no model in the folder.
+        ValueError, OSError: The file is damaged or no model of keras_gans, or the average is missing.
+
+    Example:
+        >>> model = keras_gans.load("runs/mine")
+        >>> model.generate(16, seed=0)
+    """
+    model = load_model(path)
+    if average and not model.averages:
+        raise ValueError(f"`average` must be False: the model at {path} has no moving average.")
+    shown = bool(model.averages) and average is not False
+    if shown:
+        model.averages[0].apply()
+    weights = f"its moving average ({model.averages[0].described()})" if shown else "its last weights"
+    print(f"{os.fspath(path)}: {type(model).__name__} with {weights}.")
+    return model
+
+
 def is_preset(path):
     """Returns whether `path` is the name, folder or URL of a preset rather than a file or a run folder."""
     if os.path.isdir(path):
@@ -171,6 +202,19 @@ def all_for(model, data, split=None):
     height, width, channels = model.image_shape
     split = split or ("train" if is_folder(data) else "test")
     return load_data(data, split, [height, width], channels)
+
+
+def named_for(model, data):
+    """Returns `(images, labels, names)` of a folder, as `all_for`, with the paths of the files below it."""
+    path = data.removeprefix("folder:")
+    folder = datasets.ImageFolder(path, image_size=model.image_shape[:2], channels=model.image_shape[2])
+    images, labels = folder.load()
+    return images, labels, folder.names
+
+
+def is_image_folder(data):
+    """Returns whether `data` is a folder of image files, which have names."""
+    return data.startswith("folder:") or (data not in datasets.list_datasets() and os.path.isdir(data))
 
 
 def conditions_for(model, labels, count):

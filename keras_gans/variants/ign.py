@@ -179,17 +179,13 @@ class IGN(SpectrumNoise, GenerativeModel):
     def fake(self, latents, labels=None, training=True):
         return self.mapped(latents, training)
 
-    def generate(self, n, labels=None, seed=None, steps=1):
-        """See `GenerativeModel.generate`; `steps` is how often the network is applied: 2 repairs many artefacts."""
-        n = checks.positive_integer("n", n)
-        return self.decode(self.latents_for(n, seed), self.labels_for(n, labels), steps)
-
-    def decode(self, latents, labels=None, steps=1):
-        """Returns the images (uint8) made of given noise (n, h, w, c) by `steps` applications of the network."""
+    def decode(self, latents, labels=None, steps=1, average=False):
+        """Returns the images (uint8) made of noise (n, h, w, c) by `steps` applications; 2 repair many artefacts."""
         self.labels_for(len(latents), labels)
+        call = self.averaged_call("mapped", lambda images: self.mapped(images, training=False), average)
         images = latents
         for _ in range(checks.positive_integer("steps", steps)):
-            images = self.compiled_call("mapped", lambda images: self.mapped(images, training=False), images)
+            images = self.compiled_call(*call, images)
         return self.to_pictures(images)
 
     def project(self, images, steps=1):

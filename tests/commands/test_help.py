@@ -52,6 +52,21 @@ def test_list_shows_every_variant_and_recipe(command):
     assert "arXiv:1903.01931" in answer.out
 
 
+def test_list_can_be_read_on_a_narrow_terminal(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = command("list").out.splitlines()
+    assert max(map(len, lines)) <= 80 and len(lines) < 120
+    assert [line for line in lines if line and not line.startswith(" ")] == ["Variants:", "Recipes:", "Presets:"]
+
+
+def test_the_package_is_a_program():
+    check = "import runpy, sys; sys.orig_argv = ['python', '-m', 'keras_gans']; sys.argv = ['x', '--version']\n"
+    check += "try: runpy.run_module('keras_gans', run_name='__main__')\n"
+    check += "except SystemExit as done: sys.exit(done.code or 'keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("keras_gans "), done.stderr
+
+
 @pytest.mark.parametrize("name", kg.list_models())
 def test_info_explains_every_variant(command, name):
     answer = command("info", name)

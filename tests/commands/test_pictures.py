@@ -54,6 +54,17 @@ def test_interpolate_draws_lines(command, run_folder, tmp_path, ends):
         assert animation.size == (3 * 10 + 2, 10 + 2)
 
 
+def test_generate_writes_single_files_into_a_folder(command, run_folder, tmp_path):
+    folder, array = tmp_path / "images", tmp_path / "images.npz"
+    answer = command("generate", run_folder, "--out", f"{folder}/", "--count", 3, "--scale", 2, "--npz", array)
+    assert answer.code == 0 and f"Wrote 3 images to the folder {folder}/." in answer.out
+    assert sorted(path.name for path in folder.iterdir()) == ["00001.png", "00002.png", "00003.png"]
+    with Image.open(folder / "00002.png") as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (16, 16)
+    np.testing.assert_array_equal(pixels[::2, ::2], np.load(array)["images"][1, :, :, 0])
+
+
 def test_encode_writes_encodings_and_labels(command, run_folder, tmp_path):
     path = tmp_path / "codes.npz"
     answer = command("encode", run_folder, "--data", "digits", "--out", path)
@@ -62,6 +73,23 @@ def test_encode_writes_encodings_and_labels(command, run_folder, tmp_path):
     assert arrays["encodings"].shape == (297, 8) and arrays["encodings"].dtype == "float32"
     assert arrays["labels"].shape == (297,)
     np.testing.assert_allclose(arrays["encodings"].std(axis=1), 1, rtol=1e-2)
+
+
+def test_encode_writes_the_names_of_the_files_beside_the_rows(command, run_folder, tmp_path):
+    for i, name in enumerate(("a b/1.png", "a b/2.png", "\u00e9t\u00e9/3.png")):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), 40 * i, "uint8")).save(tmp_path / "photos" / name)
+    (tmp_path / "photos" / "a b" / "broken.png").write_bytes(b"no picture")
+    for suffix in ("npz", "csv"):
+        path = tmp_path / f"codes.{suffix}"
+        assert command("encode", run_folder, "--data", tmp_path / "photos", "--out", path).code == 0
+    found = np.load(tmp_path / "codes.npz")
+    assert found["names"].tolist() == ["a b/1.png", "a b/2.png", "\u00e9t\u00e9/3.png"]
+    assert found["encodings"].shape == (3, 8) and found["labels"].tolist() == [0, 0, 1]
+    header, *lines = (tmp_path / "codes.csv").read_text(encoding="utf-8").splitlines()
+    assert header.startswith("label,name,encoding_0,")
+    assert [line.split(",")[1] for line in lines] == found["names"].tolist()
+    np.testing.assert_allclose([float(x) for x in lines[1].split(",")[2:]], found["encodings"][1], rtol=1e-6)
 
 
 def test_a_conditional_encoder_uses_the_labels_of_the_data(command, tmp_path):
@@ -125,7 +153,8 @@ def test_output_files_are_checked_first(refused, run_folder, tmp_path):
     ):
         assert "must be the name of a .png file" in refused(*arguments, "--out", tmp_path / "sheet.jpg")
         assert "can be written" in refused(*arguments, "--out", tmp_path / "file" / "sheet.png")
-    assert "must be the name of a .npz file" in refused("encode", run_folder, "--data", "digits", "--out", "codes.csv")
+    sentence = refused("encode", run_folder, "--data", "digits", "--out", "codes.txt")
+    assert "must be the name of a .npz or .csv file" in sentence
     assert "--count" in refused("generate", run_folder, "--count", 0, "--out", tmp_path / "sheet.png")
     assert "--steps" in refused("interpolate", run_folder, "--steps", 1, "--out", tmp_path / "sheet.png")
     assert "--truncation" in refused("reconstruct", run_folder, "--data", "digits", "--truncation", 0)

@@ -202,7 +202,7 @@ def test_options_reach_the_model(command, tmp_path):
     model = loading.load_model(tmp_path / "run")
     assert model.num_classes == 10 and model.loss_name == "hinge" and model.critic_steps == 2
     assert model.image_shape == (8, 8, 3) and model.averages == []
-    assert model.optimizer.learning_rate == pytest.approx(0.001)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.001)
     answer = command("generate", tmp_path / "run", "--out", tmp_path / "sevens.png", "--labels", 7, "--count", 3)
     assert answer.code == 0, answer.err
 

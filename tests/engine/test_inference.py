@@ -108,3 +108,43 @@ def test_encode_and_the_other_compiled_calls_take_any_number_of_rows():
     whole = model.encode(images)
     np.testing.assert_allclose(model.encode(images[:1]), whole[:1], rtol=1e-4, atol=1e-5)
     assert kg.create("ign", small.SHAPE, network="mlp", noise="gaussian").drift(images[:3]).shape == (3,)
+
+
+@pytest.mark.parametrize("name", ["gan", "o_gan", "ign"])
+def test_the_average_is_read_without_touching_the_model(name):
+    images, _ = small.data(8)
+    model = small.build(name)
+    average = kg.callbacks.WeightMovingAverage(0.9)
+    model.fit(images, batch_size=4, epochs=3, callbacks=[average], verbose=0)
+    raw, before = model.generate(5, seed=0), small.everything(model)
+    averaged = model.generate(5, seed=0, average=True)
+    small.assert_same(before, small.everything(model))
+    with average.applied():
+        expected = model.generate(5, seed=0)
+    assert np.abs(averaged.astype(int) - expected).max() <= 1 and (averaged != raw).any()
+    np.testing.assert_array_equal(model.generate(5, seed=0), raw)
+    model.fit(images, batch_size=4, callbacks=[average], verbose=0)  # what was compiled reads the new average
+    with average.applied():
+        later = model.generate(5, seed=0)
+    assert np.abs(model.generate(5, seed=0, average=True).astype(int) - later).max() <= 1
+
+
+def test_an_average_that_is_not_there_and_unknown_outputs_are_refused():
+    model = small.build("gan", compile=False)
+    with pytest.raises(ValueError, match="has no moving average: `average` must be False.*average=True"):
+        model.generate(1, average=True)
+    with pytest.raises(ValueError, match="`output` must be one of 'array', 'pil'"):
+        model.generate(1, output="PNG")
+    with pytest.raises(TypeError, match="GAN.generate has no argument `steps`. It takes average=."):
+        model.generate(1, steps=2)
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+def test_pictures_come_as_pillow_has_them(channels, mode):
+    model = kg.create("gan", (8, 8, channels), latent_dim=4, network="mlp", network_options={"width": 8})
+    pictures, arrays = model.generate(3, seed=0, output="pil"), model.generate(3, seed=0)
+    assert [picture.mode for picture in pictures] == [mode] * 3
+    np.testing.assert_array_equal(np.stack([np.asarray(picture) for picture in pictures]).reshape(arrays.shape), arrays)
+    points = kg.create("gan", (2,), latent_dim=4, network="mlp", network_options={"width": 8})
+    with pytest.raises(ValueError, match="`output` must be 'array': the model makes points"):
+        points.generate(1, output="pil")

@@ -1,0 +1,5 @@
+"""`python -m keras_gans` is `keras-gans`."""
+
+from keras_gans.cli import main
+
+main()
