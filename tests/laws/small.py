@@ -15,6 +15,10 @@ KNOBS = {
     "ign": {"noise": "gaussian"},  # the spectrum of the data needs arrays, or `adapt` before a dataset
 }
 
+# Tracing a step on TensorFlow takes as long as a hundred eager ones: for tests of a few steps of many models, which do
+# not ask about compiling (`test_running_eagerly_takes_the_same_steps` and the laws do).
+EAGER = keras.config.backend() == "tensorflow"
+
 TWO_PLAYERS = [name for name in kg.list_models() if issubclass(kg.registry.get(name), kg.engine.AdversarialModel)]
 CONDITIONAL = [name for name in kg.list_models() if kg.registry.get(name).conditional]
 
