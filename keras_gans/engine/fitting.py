@@ -58,7 +58,7 @@ class Fitting:
         for name, value in (("class_weight", class_weight), ("sample_weight", sample_weight)):
             if value is not None:
                 raise ValueError(f"`{name}` is not used by generative models; leave it out.")
-        validation_batch_size = validation_batch_size or batch_size
+        validation_batch_size, kind = validation_batch_size or batch_size, type(x).__name__
         arrays = self.checked_arrays(x, y)
         if arrays is None:
             x = self._checked_stream(x)
@@ -71,7 +71,7 @@ class Fitting:
         ordered = goes_on_within_epochs(x)  # it has an order of its own
         if ordered and steps_per_epoch is not None:
             raise ValueError(
-                f"`steps_per_epoch` is not used with a {type(x).__name__}, whose epoch has {len(x)} steps. "
+                f"`steps_per_epoch` is not used with a {kind}, whose epoch has {len(x)} steps. "
                 f"{checks.received(steps_per_epoch=steps_per_epoch)}"
             )
         if validation_data is not None:
