@@ -398,7 +398,7 @@ MUTANTS = [
         "engine/batches.py",
         "np.random.default_rng([seed, passes])",
         "np.random.default_rng([seed, 0])",
-        "engine/test_resume_within_epoch.py",
+        "engine/test_batches.py",
     ),
     Mutant(
         "a resumed epoch begins again",
@@ -419,14 +419,14 @@ MUTANTS = [
         "engine/saving.py",
         "in zip(variables, before, strict=True):\n                variable.assign(value)\n",
         "in ():\n                variable.assign(value)\n",
-        "laws/test_bad_input.py -k refused_whole",
+        "engine/test_entrances.py -k fits_one_network",
     ),
     Mutant(
         "a learning rate reaches one player only",
         "engine/optimizers.py",
         "        for optimizer in self.optimizers:\n            optimizer.learning_rate = value",
         "        for optimizer in self.optimizers[:1]:\n            optimizer.learning_rate = value",
-        f"{CITIZEN} -k learning_rate_scheduler",
+        "engine/test_entrances.py -k reaches_every_player",
     ),
     # Metrics
     Mutant(

@@ -196,3 +196,29 @@ def test_the_learning_rate_is_readable_and_keeps_the_ratio_of_the_players():
     model.fit(IMAGES, batch_size=4, verbose=0, callbacks=[schedule])
     found = [float(keras.ops.convert_to_numpy(each.learning_rate)) for each in model.optimizer.optimizers]
     assert found == pytest.approx([2e-4, 5e-5])
+
+
+def test_setting_the_learning_rate_reaches_every_player():
+    model = small.build("gan")
+    model.optimizer.learning_rate = 0.25
+    assert [float(keras.ops.convert_to_numpy(each.learning_rate)) for each in model.optimizer.optimizers] == [0.25] * 2
+
+
+@pytest.mark.parametrize("other", ["generator", "discriminator"])
+def test_a_file_that_fits_one_network_only_changes_neither(other, tmp_path):
+    """Whichever network Keras loads first, it gets its own weights back."""
+
+    def model(width):
+        networks = {"generator": 8, "discriminator": 8, other: width}
+        generator = kg.networks.mlp.generator(small.SHAPE, 4, width=networks["generator"], depth=1)
+        discriminator = kg.networks.mlp.discriminator(small.SHAPE, width=networks["discriminator"], depth=1)
+        built = kg.GAN(generator, discriminator, latent_dim=4)
+        built.compile()
+        return built
+
+    model(16).save_weights(tmp_path / "state.weights.h5")
+    loading = model(8)
+    before = small.everything(loading)
+    with pytest.raises(ValueError, match="do not fit this GAN; it was left as it was"):
+        loading.load_weights(tmp_path / "state.weights.h5")
+    small.assert_same(before, small.everything(loading))
