@@ -5,6 +5,8 @@ every player's optimiser (`optimizers`, as `keras.optimizers.MultiOptimizer` doe
 (`variables`), and it applies gradients by the identity of the variables, so that one player can move alone.
 """
 
+import numbers
+
 import keras
 from keras import ops
 from keras.optimizers import LossScaleOptimizer
@@ -88,7 +90,7 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     @learning_rate.setter
     def learning_rate(self, value):
         rates = [float(ops.convert_to_numpy(optimizer.learning_rate)) for optimizer in self.optimizers]
-        if isinstance(value, (int, float)) and len(set(rates)) > 1 and rates[-1] > 0:
+        if isinstance(value, numbers.Real) and len(set(rates)) > 1 and rates[-1] > 0:
             for optimizer, rate in zip(self.optimizers, rates, strict=True):
                 optimizer.learning_rate = rate * value / rates[-1]
             return
