@@ -7,6 +7,7 @@ put it, then in Keras's cache, into which Keras downloads it where needed. `digi
 import dataclasses
 import importlib
 import os
+import typing
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from keras_gans.data.image_folder import ImageFolder
 _SPLITS = ("train", "test")
 _FOLDER = "folder:"
 _DIGITS_TEST = 297  # of 1,797; 1,500 remain to train on
+_DIGITS = tuple("0123456789")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +31,7 @@ class _Downloadable:
         own_places: (path under $KERAS_GANS_DATA, reader of `formats`), in the order of the search.
         system_places: (absolute path, reader), looked at next.
         files: what to put into $KERAS_GANS_DATA, in words.
+        class_names: the names of its classes, in the order of its labels.
         package: what installs it on Debian and Ubuntu, or None.
     """
 
@@ -36,6 +39,7 @@ class _Downloadable:
     own_places: tuple
     system_places: tuple
     files: str
+    class_names: tuple
     package: str | None = None
 
 
@@ -49,6 +53,10 @@ _DOWNLOADABLE = {
         ),
         system_places=(("/usr/share/datasets/fashion-mnist", formats.idx_files),),
         files="its four idx files in fashion-mnist/, or fashion_mnist.npz,",
+        class_names=(
+            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        ),
         package="dataset-fashion-mnist",
     ),
     "mnist": _Downloadable(
@@ -56,6 +64,7 @@ _DOWNLOADABLE = {
         own_places=(("mnist", formats.idx_files), ("mnist.npz", formats.npz_file)),
         system_places=(("/usr/share/datasets/mnist", formats.idx_files),),
         files="its four idx files in mnist/, or mnist.npz,",
+        class_names=_DIGITS,
     ),
     "cifar10": _Downloadable(
         shape=(32, 32, 3),
@@ -67,8 +76,23 @@ _DOWNLOADABLE = {
         ),
         system_places=(),
         files="its binary version, cifar-10-batches-bin/ (the Python version is a pickle and is not read),",
+        class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     ),
 }
+
+
+class Images(typing.NamedTuple):
+    """Images with what is known of them.
+
+    Args:
+        images: uint8 (n, h, w, c) in 0..255.
+        labels: int64 (n,), or None.
+        class_names: list of the classes' names, the place of each being its label; or None.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    class_names: list | None
 
 
 def list_datasets():
@@ -89,7 +113,7 @@ def load(name, split="train", image_size=None, channels=None):
     | `fashion_mnist` | 60,000 train, 10,000 test | 32x32 gray | $KERAS_GANS_DATA, Debian's package, Keras |
     | `mnist` | 60,000 train, 10,000 test | 32x32 gray | $KERAS_GANS_DATA, /usr/share/datasets/mnist, Keras |
     | `cifar10` | 50,000 train, 10,000 test | 32x32 RGB | $KERAS_GANS_DATA, Keras |
-    | `folder:PATH` | all images below PATH | 64x64 RGB | your disk, see `ImageFolder` |
+    | `folder:PATH` | all images below PATH | 64x64, gray if all are | your disk, see `ImageFolder` |
     | `PATH.h5` | all images of the file | as they are | your disk, see `HDF5Images` |
 
     `digits` are 8x8 with values 0 to 16: scaled to 0..255 and enlarged by bicubic interpolation. Their split is ours
@@ -122,6 +146,22 @@ def load(name, split="train", image_size=None, channels=None):
         >>> images.shape, images.dtype
         ((1500, 32, 32, 1), dtype('uint8'))
     """
+    return read(name, split, image_size, channels)[:2]
+
+
+def read(name, split="train", image_size=None, channels=None, labels=True):
+    """The images and labels of a set with the names of its classes.
+
+    Args:
+        name, split, image_size, channels: as for `load`.
+        labels: whether labels are wanted; if not, a folder is not searched for classes.
+
+    Returns:
+        `Images`.
+
+    Raises:
+        ValueError, TypeError, FileNotFoundError: as for `load`.
+    """
     if not isinstance(name, str):
         raise TypeError(f"`name` must be the name of a data set, a string. {checks.received(name=name)}")
     split = checks.one_of("split", split, _SPLITS)
@@ -130,14 +170,14 @@ def load(name, split="train", image_size=None, channels=None):
         channels = int(checks.one_of("channels", channels, (1, 3)))
 
     if name.startswith(_FOLDER):
-        return _load_folder(name[len(_FOLDER) :], split, size, channels)
+        return _read_folder(name[len(_FOLDER) :], split, size, channels, "folders" if labels else None)
     if name.endswith(hdf5.SUFFIXES):
         _has_no_split(split, "file")
-        return hdf5.load(name, size, channels)
+        return Images(*hdf5.load(name, size, channels), hdf5.HDF5Images(name).classes)
     if name == "digits":
-        images, labels = _digits(split)
+        (images, targets), class_names = _digits(split), _DIGITS
     elif name in _DOWNLOADABLE:
-        images, labels = _find(name, split)
+        (images, targets), class_names = _find(name, split), _DOWNLOADABLE[name].class_names
     else:
         known = ", ".join(repr(known) for known in list_datasets())
         raise ValueError(
@@ -146,12 +186,13 @@ def load(name, split="train", image_size=None, channels=None):
         )
     size = size or (32, 32)
     images = to_size(images, size, pad=images.shape[1:3] == (28, 28) and size == (32, 32))
-    return to_channels(images, channels), labels.astype(np.int64)
+    return Images(to_channels(images, channels), targets.astype(np.int64), list(class_names))
 
 
-def _load_folder(path, split, size, channels):
+def _read_folder(path, split, size, channels, labels):
     _has_no_split(split, "folder")
-    return ImageFolder(path, image_size=size or 64, channels=channels or 3).load()
+    folder = ImageFolder(path, image_size=size or 64, channels=channels, labels=labels)
+    return Images(*folder.load(), folder.classes)
 
 
 def _has_no_split(split, kind):

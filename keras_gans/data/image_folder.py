@@ -54,7 +54,8 @@ class ImageFolder(ImageSource):
     Args:
         path: the folder.
         image_size: one integer or (height, width), in pixels. Default 64.
-        channels: 3 for RGB (default), 1 for gray.
+        channels: 3 for RGB (default), 1 for gray, None for those of the pictures: 1 if up to 256 of them, taken evenly,
+            are all gray.
         labels: "folders" (default) labels an image by the first folder below `path` that it lies in; None does not.
         on_error: what a file that cannot be decoded does. "skip" (default) warns, naming the file and the reason, and
             goes on; "raise" raises a ValueError that names both.
@@ -83,7 +84,7 @@ class ImageFolder(ImageSource):
     def __init__(self, path, image_size=64, channels=3, labels="folders", on_error="skip", crop=True):
         self.path = _existing_folder(path)
         self.image_size = height_and_width("image_size", image_size)
-        self.channels = int(checks.one_of("channels", channels, (1, 3)))
+        known = checks.one_of("channels", channels, (1, 3, None))
         self.on_error = checks.one_of("on_error", on_error, ("skip", "raise"))
         self.crop = bool(crop)
         checks.one_of("labels", labels, ("folders", None))
@@ -100,6 +101,9 @@ class ImageFolder(ImageSource):
             _warn(passed_over)
         self.paths = [os.path.join(self.path, *parts) for parts in found]
         self.names = None
+        if known is None:
+            known = 1 if all(map(_is_gray, self.paths[:: -(-len(self.paths) // 256)])) else 3
+        self.channels = int(known)
         self.classes, self.labels = _class_labels(self.path, found) if labels == "folders" else (None, None)
 
     def __len__(self):
@@ -225,6 +229,15 @@ def _decoded(path, image_size, channels, crop):
     return np.asarray(flat).reshape(height, width, channels)
 
 
+def _is_gray(path):
+    """Whether the picture at `path`, of which the head is read, has no colours; True for a broken one."""
+    try:
+        with Image.open(path, formats=_formats()) as picture:
+            return picture.mode in ("1", "L", "LA", "La", "I", "F") or picture.mode.startswith("I;")
+    except Exception:  # decoding is what tells what is wrong with it
+        return True
+
+
 def _middle(size, width, height):
     """The largest box of the shape `width`:`height` in the middle of `size`: (left, top, right, bottom)."""
     # Multiplied first, then divided: a picture of that very shape gets itself as its box, with no rounding.
@@ -345,9 +358,10 @@ def _class_labels(folder, found):
     if loose == len(found):
         return None, None
     if loose:
+        first = next(parts[0] for parts in found if len(parts) == 1)
         _warn(
-            f"{loose} of the {len(found)} images lie in {folder!r} itself, beside its folders, and have no class: the "
-            "images get no labels. Give labels=None if none are wanted."
+            f"{loose} of the {len(found)} images lie beside the class folders in {folder!r}, the first is {first!r}: "
+            "they have no class, and so no image gets a label. Move them into a class folder."
         )
         return None, None
     classes = sorted({parts[0] for parts in found})

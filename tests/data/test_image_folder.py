@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_gans.data import ImageFolder, image_folder
+from keras_gans.data import ImageFolder, datasets, image_folder
 
 pytestmark = pytest.mark.one_backend
 
@@ -120,12 +120,24 @@ def test_labels_none_and_folders_without_images(tmp_path):
 def test_images_beside_class_folders_have_no_class_and_a_warning_says_so(tmp_path):
     write(tmp_path / "a" / "x.png")
     write(tmp_path / "y.png")
-    with pytest.warns(UserWarning, match=r"1 of the 2 images lie in .* no class.*Give labels=None"):
+    with pytest.warns(
+        UserWarning, match=r"1 of the 2 images lie beside the class .*'y.png': they have no class"
+    ):
         folder = ImageFolder(tmp_path)
     assert folder.labels is None and folder.classes is None and len(folder) == 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ImageFolder(tmp_path, labels=None)
+
+
+def test_the_channels_can_be_those_of_the_pictures(tmp_path):
+    for i, mode in enumerate(("L", "1", "I;16", "LA")):
+        Image.new(mode, (8, 8)).save(tmp_path / f"{i}.png")
+    break_file(tmp_path / "5.png")
+    assert ImageFolder(tmp_path, channels=None).channels == 1 and ImageFolder(tmp_path).channels == 3
+    assert datasets.load(f"folder:{tmp_path}", image_size=4)[0].shape == (4, 4, 4, 1)
+    write(tmp_path / "4.png")
+    assert ImageFolder(tmp_path, channels=None).channels == 3
 
 
 def test_it_is_a_sequence(tmp_path):
