@@ -17,7 +17,7 @@ class WeightMovingAverage(CopiedFresh):
         networks: Names of the networks to average: attributes of the model. Default: of a model of the zoo the
             generator (of an O-GAN also the discriminator, its encoder), of any other model all weights.
         half_life: Train steps after which a weight counts half, instead of a decay; a number or a schedule.
-        warmup: `"mean"` (default), `"fast"`, `"debiased"` or None, as for `WeightAverage`.
+        warmup: `"fast"` (default), `"mean"`, `"debiased"` or None, as for `WeightAverage`.
         include_statistics: Whether batch statistics are averaged (default) or copied.
         evaluate: Whether `evaluate` and the validation of `fit` use the average, default False.
 
@@ -39,7 +39,7 @@ class WeightMovingAverage(CopiedFresh):
         decay=None,
         networks=None,
         half_life=None,
-        warmup="mean",
+        warmup="fast",
         include_statistics=True,
         evaluate=False,
     ):

@@ -10,12 +10,17 @@ from keras_gans import checks, schedules
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.private_keras import plain_setattr, raw_iterations
 
-WARMUPS = ("mean", "fast", "debiased", None)
+WARMUPS = ("fast", "mean", "debiased", None)
 
 
 def _copy(variable):
     """Returns the value as an array of its own: JAX donates buffers, so that two variables must not share one."""
     return ops.convert_to_numpy(backend.read(variable)).copy()
+
+
+def weights_in_words(average):
+    """Returns which weights are in use: those of a `WeightAverage`, or the last ones for None."""
+    return "last weights" if average is None else f"moving average of the weights ({average.described()})"
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -28,12 +33,14 @@ class WeightAverage(keras.layers.Layer):
 
     where `warmup` chooses how the initialisation is forgotten:
 
+        "fast"      a_n = min(a, n / (n+9))          the last tenth of the steps counts most, then exponential
         "mean"      a_n = min(a, (n-1) / n)          the plain mean of the first 1 / (1 - a) steps, then exponential
-        "fast"      a_n = min(a, n / (n+9))          the rule of TensorFlow's moving averages
         "debiased"  a_n = a (1 - a^(n-1)) / (1 - a^n)    the exponential average of theta_1 .. theta_n alone
         None        a_n = a
 
-    The copy is part of the model: saved, resumed and distributed with it. Training never reads it.
+    The copy is part of the model: saved, resumed and distributed with it. Training never reads it. `"fast"` is the rule
+    of TensorFlow's moving averages; `"mean"` holds on to the first steps, when a generator draws nothing yet: after
+    less than `1 / (1 - a)` steps its pictures are gray (scripts/bench/average_warmups.py measures it).
 
     Args:
         decay: Float in [0, 1) per train step; default 0.999 where there is no half_life.
@@ -41,7 +48,7 @@ class WeightAverage(keras.layers.Layer):
             generator of a GAN, and the discriminator of an O-GAN, which is its encoder.
         half_life: Train steps after which a weight counts half, at least 0, instead of a decay: `a = 0.5^(1 / h)`, 0
             for no averaging. A number or a schedule of the step (`keras_gans.schedules`).
-        warmup: `"mean"` (default), `"fast"`, `"debiased"` or None.
+        warmup: `"fast"` (default), `"mean"`, `"debiased"` or None.
         include_statistics: Whether moving statistics (batch normalisation) are averaged like weights, which is the
             default, or copied. Spectral-norm vectors are always copied, integers are left alone.
 
@@ -53,7 +60,7 @@ class WeightAverage(keras.layers.Layer):
         decay=None,
         networks=None,
         half_life=None,
-        warmup="mean",
+        warmup="fast",
         include_statistics=True,
         name=None,
         **kwargs,

@@ -19,7 +19,7 @@ from keras_gans.runs import loading
 import keras
 import numpy as np
 
-WARMUPS = ("mean", "fast", "debiased")
+WARMUPS = ("fast", "mean", "debiased")
 
 
 def distance(model, images, samples, average=None):
@@ -42,7 +42,7 @@ def main():
     parser.add_argument("--samples", type=int, default=1000, help="generated images per distance, default 1000")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    images, _ = loading.load_data(arguments.data, "train", arguments.image_size)
+    images = loading.load_data(arguments.data, "train", arguments.image_size).images
     keras.utils.set_random_seed(arguments.seed)
     options = {"latent_dim": arguments.latent_dim, "network_options": {"width": arguments.width}}
     model = kg.create(arguments.variant, images.shape[1:], **options)
