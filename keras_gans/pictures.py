@@ -1,10 +1,12 @@
 """Pictures of pictures: grids, PNG and GIF files."""
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from keras_gans.output.images import save_gif, save_png, to_pillow
 
-__all__ = ["back_and_forth", "enlargement", "grid", "save_gif", "save_png", "side_by_side", "strips", "to_pillow"]
+__all__ = ["back_and_forth", "captioned", "enlargement", "grid", "save_gif", "save_png", "side_by_side", "strips"]
+__all__ += ["to_pillow"]
 
 
 def grid(images, columns=None, padding=2, scale=1):
@@ -58,6 +60,24 @@ def back_and_forth(images, scale=1):
     steps = images.shape[1]
     order = [*range(steps), *range(steps - 2, 0, -1)]
     return [grid(images[:, step], columns=len(images), scale=scale) for step in order]
+
+
+def captioned(picture, text):
+    """Returns a picture with a line of text below it, on white.
+
+    Args:
+        picture: uint8 array (h, w, c), c = 1 or 3. It is made wider where the text needs it.
+        text: One line.
+    """
+    font = ImageFont.load_default()
+    right, bottom = (int(np.ceil(side)) for side in font.getbbox(text)[2:])
+    height, width, channels = picture.shape
+    canvas = np.full((height + bottom + 6, max(width, right + 6), channels), 255, "uint8")
+    canvas[:height, :width] = picture
+    line = Image.new("L", (right, bottom), 255)
+    ImageDraw.Draw(line).text((0, 0), text, fill=0, font=font)
+    canvas[height + 2 : height + 2 + bottom, 3 : 3 + right] = np.asarray(line)[..., None]
+    return canvas
 
 
 def enlargement(image_shape):

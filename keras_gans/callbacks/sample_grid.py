@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_gans import checks, pictures
 from keras_gans.callbacks.copying import CopiedFresh
+from keras_gans.engine.averaging import weights_in_words
 from keras_gans.output.tensorboard import EventWriter
 
 SHOWN = ("samples", "interpolations", "reconstructions")
@@ -36,7 +37,7 @@ class SampleGrid(CopiedFresh):
         count: Number of images in the grid, default 64; of rows, for interpolations.
         seed: Integer that fixes the latents.
         average: A `WeightMovingAverage` whose weights are used for the pictures, or None.
-        every: Epochs between two pictures.
+        every: Epochs between two pictures; the last epoch has one in any case.
         scale: Integer enlargement of each image.
         labels: Integer labels (count,), or one for all, of a conditional model; default 0, 1, 2, ... in turn. Of the
             `images`, for reconstructions.
@@ -45,6 +46,8 @@ class SampleGrid(CopiedFresh):
         images: uint8 array (n, h, w, c), for reconstructions.
         steps: Images in a row of interpolations, default 8.
         tensorboard: Folder for TensorBoard's event file, or None.
+        caption: Whether a line below the picture says the epoch and which weights it shows, default False; the text
+            field `Description` of the PNG file says it in any case.
 
     Raises:
         ValueError, TypeError: For a folder that cannot be written, an unknown `show`, reconstructions without images
@@ -64,6 +67,7 @@ class SampleGrid(CopiedFresh):
         images=None,
         steps=8,
         tensorboard=None,
+        caption=False,
     ):
         super().__init__()
         self.folder = checks.writable_folder("folder", folder)
@@ -75,6 +79,7 @@ class SampleGrid(CopiedFresh):
             raise ValueError(
                 f"`images` must be given for show='reconstructions', and only then. {checks.received(show=show)}"
             )
+        self.caption = bool(caption)
         self.seed, self.average, self.scale, self.labels, self.images = seed, average, scale, labels, images
         self.writer = None if tensorboard is None else EventWriter(tensorboard)
 
@@ -87,11 +92,14 @@ class SampleGrid(CopiedFresh):
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every:
+        if (epoch + 1) % self.every and epoch + 1 != self.params.get("epochs"):
             return
         with contextlib.nullcontext() if self.average is None else self.average.applied(self.model):
             picture = self.picture()
-        pictures.save_png(os.path.join(self.folder, f"epoch_{epoch + 1:04d}.png"), picture)
+        description = f"epoch {epoch + 1}, {weights_in_words(getattr(self.average, 'average', self.average))}"
+        if self.caption:
+            picture = pictures.captioned(picture, description)
+        pictures.save_png(os.path.join(self.folder, f"epoch_{epoch + 1:04d}.png"), picture, description)
         if self.writer is not None:
             self.writer.picture(self.show, picture, epoch + 1)
 

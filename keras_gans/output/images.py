@@ -3,6 +3,7 @@
 import os
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from keras_gans.output import files
 
@@ -12,10 +13,19 @@ def to_pillow(picture):
     return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
 
 
-def save_png(path, picture):
-    """Writes a uint8 array (h, w, 1 or 3) as a PNG, atomically."""
+def save_png(path, picture, description=None):
+    """Writes a uint8 array (h, w, 1 or 3) as a PNG, atomically.
+
+    Args:
+        path: The file.
+        picture: The array.
+        description: What it shows, for the text field `Description` of the file (`PIL.Image.open(path).text`); or None.
+    """
+    text = PngInfo()
+    if description is not None:
+        text.add_text("Description", description)
     with files.replacing(path, suffix=".png") as temporary:
-        to_pillow(picture).save(temporary, optimize=True)
+        to_pillow(picture).save(temporary, optimize=True, pnginfo=text)
 
 
 def save_gif(path, pictures, seconds=0.25):

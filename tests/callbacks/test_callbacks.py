@@ -37,7 +37,9 @@ def test_a_grid_can_be_drawn_with_the_average(tmp_path):
     latents = model.latents_for(4, 0)
     with average.applied(model):
         averaged = pictures.grid(model.decode(latents))[..., 0]
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "True" / "epoch_0002.png")), averaged)
+    with Image.open(tmp_path / "True" / "epoch_0002.png") as drawn:
+        np.testing.assert_array_equal(np.asarray(drawn), averaged)
+        assert drawn.text["Description"] == "epoch 2, moving average of the weights (decay 0.9)"
     np.testing.assert_array_equal(
         np.asarray(Image.open(tmp_path / "False" / "epoch_0002.png")), pictures.grid(model.decode(latents))[..., 0]
     )
@@ -47,7 +49,21 @@ def test_a_grid_can_be_drawn_with_the_average(tmp_path):
 def test_pictures_are_drawn_only_every_so_many_epochs(tmp_path):
     grid = kg.callbacks.SampleGrid(tmp_path, count=2, every=2)
     small.shared("gan").fit(IMAGES, batch_size=4, epochs=3, callbacks=[grid], verbose=0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch_0002.png", "training.gif"]
+    names = ["epoch_0002.png", "epoch_0003.png", "training.gif"]  # the last epoch has one in any case
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_a_caption_says_the_epoch_and_the_weights_below_the_picture(tmp_path):
+    grid = kg.callbacks.SampleGrid(tmp_path, count=2, caption=True)
+    model = small.shared("gan")
+    model.fit(IMAGES, batch_size=4, callbacks=[grid], verbose=0)
+    with Image.open(tmp_path / "epoch_0001.png") as drawn:
+        found = np.asarray(drawn)
+        assert drawn.text["Description"] == "epoch 1, last weights"
+    plain = pictures.grid(model.decode(model.latents_for(2, 0)))[..., 0]
+    height, width = plain.shape
+    np.testing.assert_array_equal(found[:height, :width], plain)
+    assert found[height:].min() < 64 and found.shape[1] > width  # dark letters, and room for them
 
 
 def test_a_conditional_grid_has_one_column_per_class(tmp_path):
