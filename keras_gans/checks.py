@@ -172,6 +172,21 @@ def labels(value, count, num_classes):
     return value.astype("int32")
 
 
+def class_names(value, num_classes):
+    """Returns the names of `num_classes` classes as a tuple of different strings, or None."""
+    if value is None:
+        return None
+    names = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"`class_names` must be a list of strings. {received(class_names=value)}")
+    if len(names) != num_classes or len(set(names)) != len(names):
+        raise ValueError(
+            f"`class_names` must be {num_classes} different names, one for each class (num_classes={num_classes}). "
+            f"Received: {len(names)} names, {len(set(names))} of them different."
+        )
+    return names
+
+
 def no_unknown(what, unknown, known, advice="", meant=None):
     """Refuses arguments that do not exist, suggesting `meant`, or the nearest that do; `meant=""` suggests none."""
     if unknown:

@@ -19,7 +19,7 @@ VARIANTS = {
     "wgan_div": "variants.wgan_div:WGANDiv",
     "wgan_gp": "variants.wgan_gp:WGANGP",
 }
-NOT_KNOBS = ("num_classes", "averages", "name")  # arguments of create, or of the base alone
+NOT_KNOBS = ("num_classes", "class_names", "averages", "name")  # arguments of create, or of the base alone
 
 
 def list_models():
@@ -39,7 +39,16 @@ def classes():
     return {each.__name__: each for each in sorted(found, key=lambda each: each.__name__)}
 
 
-def create(name, image_shape, latent_dim=128, network="dcgan", num_classes=0, network_options=None, **knobs):
+def create(
+    name,
+    image_shape,
+    latent_dim=128,
+    network="dcgan",
+    num_classes=0,
+    network_options=None,
+    class_names=None,
+    **knobs,
+):
     """Returns a variant with networks that suit it, ready for `compile`.
 
     Args:
@@ -50,6 +59,7 @@ def create(name, image_shape, latent_dim=128, network="dcgan", num_classes=0, ne
         num_classes: 0, or the number of classes of a conditional model.
         network_options: Dict of options for both networks (`width=32`), or `{"generator": {...},
             "discriminator": {...}}`; they win over what the variant prefers.
+        class_names: The names of the classes of a conditional model, or None.
         **knobs: Arguments of the variant (`loss=`, `critic_steps=`, ...).
 
     Raises:
@@ -71,7 +81,7 @@ def create(name, image_shape, latent_dim=128, network="dcgan", num_classes=0, ne
         built[name] = getattr(builders, part.builder)(image_shape, part.size, **labels, **options)
     if "latent_dim" in inspect.signature(variant.__init__).parameters:
         knobs["latent_dim"] = latent_dim
-    return variant(**built, num_classes=num_classes, **knobs)
+    return variant(**built, num_classes=num_classes, class_names=class_names, **knobs)
 
 
 def _options_of(builders, part, options):

@@ -23,6 +23,31 @@ def standard_normal(shape, seed=None):
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
 
+def class_indices(model, labels):
+    """Returns an array of labels in which the names of a model's classes are replaced by their places.
+
+    Args:
+        model: A model of keras_gans.
+        labels: Labels as integers or as names, any shape.
+
+    Raises:
+        ValueError: A name that the model does not know; the nearest is suggested.
+    """
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "UO" or not model.num_classes:
+        return labels
+    if not model.class_names:
+        raise ValueError(
+            f"`labels` must be integers in 0..{model.num_classes - 1}: the model does not know the names of its "
+            f"classes. Received: {labels.flat[0]!r}."
+        )
+    place = {name: index for index, name in enumerate(model.class_names)}
+    for name in labels.flat:
+        if name not in place:
+            checks.one_of("labels", str(name), model.class_names)
+    return np.vectorize(place.get, otypes=["int32"])(labels)
+
+
 class Inference:
     """The part of a `GenerativeModel` that makes pictures.
 
@@ -62,12 +87,15 @@ class Inference:
         return ops.convert_to_numpy(self.latents_of(standard_normal(self.normal_shape(n), seed)))
 
     def labels_for(self, n, labels=None):
-        """Returns labels (n,) for a conditional model (one label repeated, or all classes in turn), else None."""
+        """Returns labels (n,) for a conditional model (one label repeated, or all classes in turn), else None.
+
+        Args:
+            n: Number of labels.
+            labels: Integers or class names: n of them, or one for all; None for 0, 1, 2, ... in turn.
+        """
         if self.num_classes == 0 and labels is None:
             return None
-        if labels is None:
-            labels = np.arange(n) % self.num_classes
-        labels = np.asarray(labels)
+        labels = np.arange(n) % self.num_classes if labels is None else class_indices(self, labels)
         return checks.labels(np.full(n, labels) if labels.ndim == 0 else labels, n, self.num_classes)
 
     def call(self, inputs, training=False):
@@ -80,7 +108,8 @@ class Inference:
 
         Args:
             n: Number of images, at least 1.
-            labels: Integer labels (n,) or one label for all, for a conditional model; default 0, 1, 2, ... in turn.
+            labels: Of a conditional model, n classes or one for all: integers, or names of `class_names`. Default 0, 1,
+                2, ... in turn.
             seed: Integer that fixes the latents; default: the global seed of Keras.
             average: Whether the first moving average is used in place of the last weights, default False. The model is
                 not touched: other threads may use it at the same time.
@@ -104,7 +133,8 @@ class Inference:
 
     def decode(self, latents, labels=None, average=False):
         """Returns the images (uint8) of given latents (n, *latent_shape); `average` as for `generate`."""
-        labels = self.labels_for(len(latents), labels) if self.num_classes == 0 else labels
+        if labels is not None:
+            labels = self.labels_for(len(latents), labels)
 
         def images(latents, labels):
             return self.fake(latents, labels, training=False)

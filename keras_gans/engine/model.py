@@ -44,6 +44,8 @@ class GenerativeModel(Fitting, Inference, Saving, Carrying, backend.BackendTrain
     Args:
         num_classes: Integer. 0 for an unconditional model; else the networks take labels beside their input.
         averages: List of `WeightAverage` or their configs; usually filled by a callback.
+        class_names: The names of the classes, different from one another, as many as `num_classes`, so that
+            `generate(labels="Dress")` works; or None.
         name: Name of the model.
     """
 
@@ -56,9 +58,10 @@ class GenerativeModel(Fitting, Inference, Saving, Carrying, backend.BackendTrain
     conditional = True  # whether the variant has a form with labels
     minimum_latent_dim = 1
 
-    def __init__(self, num_classes=0, averages=(), name=None, **kwargs):
+    def __init__(self, num_classes=0, averages=(), class_names=None, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
+        plain_setattr(self, "class_names", checks.class_names(class_names, self.num_classes))
         if self.num_classes and not self.conditional:
             raise ValueError(
                 f"`num_classes` must be 0: {type(self).__name__} has no conditional form. "

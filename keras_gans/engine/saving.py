@@ -120,6 +120,8 @@ class Saving:
     def get_config(self):
         config = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.networks}
         config.update(name=self.name, num_classes=self.num_classes)
+        if self.class_names:
+            config["class_names"] = list(self.class_names)
         if self.averages:
             config["averages"] = [average.get_config() for average in self.averages]
         if self.dtype_policy != keras.config.dtype_policy():

@@ -122,6 +122,7 @@ def _write(model, folder, about, precision, name, samples, seed):
         "class": type(model).__name__,
         "image_shape": list(model.image_shape),
         "num_classes": model.num_classes,
+        **({"class_names": list(model.class_names)} if model.class_names else {}),
         "parameters": {network: getattr(model, network).count_params() for network in model.networks},
         "precision": precision,
         "versions": _versions(),
@@ -169,7 +170,8 @@ def model_card(metadata):
         f"Parameters: {parts}.",
     ]
     if metadata["num_classes"]:
-        lines += [f"Conditional on {metadata['num_classes']} classes."]
+        names = f": {', '.join(metadata['class_names'])}" if metadata.get("class_names") else ""
+        lines += [f"Conditional on {metadata['num_classes']} classes{names}."]
     lines += ["", "![samples](samples.png)", "", "```python", "import keras_gans as kg", ""]
     lines += [f'model = kg.from_preset("{name}")', "images = model.generate(16, seed=0)", "```", ""]
     told = ("recipe", "data", "seed", "epochs", "steps", "time", "machine", "licence")
