@@ -37,17 +37,18 @@ def encode(
     loading.require_encoder(network, "encode")
     loading.require_images(network, "encode")
     if split in (None, "train") and loading.is_image_folder(data):
-        images, labels, names = loading.named_for(network, data)
+        found, names = loading.named_for(network, data)
     else:
-        (images, labels), names = loading.all_for(network, data, split), None
-    conditions = loading.conditions_for(network, labels, len(images))
+        found, names = loading.all_for(network, data, split), None
+    conditions = loading.conditions_for(network, found)
     with loading.weights_in_use(network, average):
-        encodings = network.encode(images, *([] if conditions is None else [conditions]))
-    extra = {"labels": labels, "names": None if names is None else np.array(names)}
+        encodings = network.encode(found.images, *([] if conditions is None else [conditions]))
+    extra = {"labels": found.labels, "names": None if names is None else np.array(names)}
     extra = {name: values for name, values in extra.items() if values is not None}
     with files.replacing(out, suffix=out[-4:]) as temporary:
         if out.lower().endswith(".npz"):
-            np.savez_compressed(temporary, encodings=encodings, **extra)
+            classes = {} if found.class_names is None else {"class_names": np.array(found.class_names)}
+            np.savez_compressed(temporary, encodings=encodings, **extra, **classes)
         else:
             _write_csv(temporary, encodings, extra)
     shape = " x ".join(map(str, encodings.shape))

@@ -18,7 +18,8 @@ def generate(
     count: Annotated[int, typer.Option(help="Number of images.")] = 64,
     seed: Annotated[int, typer.Option(help="Fixes the latents: the same seed, the same images.")] = 0,
     labels: Annotated[
-        str | None, typer.Option(help="Classes of a conditional model, 3 or 0,1,2; taken in turn. [default: all]")
+        str | None,
+        typer.Option(help="Classes of a conditional model, Dress, 3 or 0,1,2; taken in turn. [default: all]"),
     ] = None,
     average: options.Average = None,
     columns: Annotated[int | None, typer.Option(help="Images per row. [default: about a square]")] = None,
@@ -31,7 +32,7 @@ def generate(
     Example:
       keras-gans generate runs/digits --out images/ --count 1000
       keras-gans generate runs/digits --out samples.png --count 64
-      keras-gans generate model.keras --labels 7 --count 16 --columns 4 --scale 2 --npz samples.npz
+      keras-gans generate model.keras --labels Dress,Coat --count 16 --columns 4 --scale 2 --npz samples.npz
     """
     checks.positive_integer("--count", count)
     checks.positive_integer("--scale", scale)
@@ -53,11 +54,12 @@ def generate(
     from keras_gans.runs import loading
 
     network = loading.load_model(model)
-    chosen = None if labels is None else np.resize(np.asarray(options.parse_labels(labels)), count)
+    chosen = None if labels is None else np.resize(np.asarray(options.parse_labels(labels, network)), count)
     if len(network.image_shape) != 3 and npz is None:
         loading.require_images(network, "generate")
     with loading.weights_in_use(network, average):
         images = network.generate(count, labels=chosen, seed=seed)
+    weights = loading.weights_shown(network, average)
     if npz is not None:
         arrays = {"images": images}
         used = network.labels_for(count, chosen)
@@ -65,15 +67,15 @@ def generate(
             arrays["labels"] = used
         with files.replacing(npz, suffix=".npz") as temporary:
             np.savez_compressed(temporary, **arrays)
-        typer.echo(f"Wrote {count} images as an array to {npz}.")
+        typer.echo(f"Wrote {count} images as an array to {npz}, drawn with the {weights}.")
     if len(network.image_shape) == 3 and single:
         digits = max(5, len(str(count)))
         for number, image in enumerate(images, start=1):
             enlarged = np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
-            pictures.save_png(os.path.join(out, f"{number:0{digits}}.png"), enlarged)
-        typer.echo(f"Wrote {count} images to the folder {out}.")
+            pictures.save_png(os.path.join(out, f"{number:0{digits}}.png"), enlarged, weights)
+        typer.echo(f"Wrote {count} images to the folder {out}, drawn with the {weights}.")
     elif len(network.image_shape) == 3:
         if columns is None and labels is None and network.num_classes:
             columns = min(network.num_classes, count)
-        pictures.save_png(out, pictures.grid(images, columns=columns, scale=scale))
-        typer.echo(f"Wrote {count} images to {out}.")
+        pictures.save_png(out, pictures.grid(images, columns=columns, scale=scale), weights)
+        typer.echo(f"Wrote {count} images to {out}, drawn with the {weights}.")

@@ -64,13 +64,17 @@ def _show_preset(name, about):
     if about.get("note"):
         typer.echo(f"  {about['note']}\n")
     for key, value in about.items():
-        if key not in hidden:
-            typer.echo(
-                f"  {key:<16} {', '.join(f'{k} {v}' for k, v in value.items()) if isinstance(value, dict) else value}"
-            )
+        if key not in hidden and value is not None:
+            typer.echo(f"  {key:<16} {_in_words(value)}")
     for key, value in about.get("scores", {}).items():
         typer.echo(f"  {key:<20} {value:.4g}")
     typer.echo(f'\nUse it: kg.from_preset("{name}").generate(16), or keras-gans generate {name}')
+
+
+def _in_words(value):
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {each}" for key, each in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _show_run(folder):
@@ -82,7 +86,8 @@ def _show_run(folder):
         if key not in ("description", "variant", "data", "epochs") and value not in (None, {}):
             typer.echo(f"  {key:<16} {value}")
     typer.echo(f"  {'image_shape':<16} {tuple(config['image_shape'])}")
-    typer.echo(f"  {'num_classes':<16} {config['num_classes']}")
+    classes = f": {', '.join(config['class_names'])}" if config.get("class_names") else ""
+    typer.echo(f"  {'num_classes':<16} {config['num_classes']}{classes}")
     typer.echo(f"  {'images':<16} {config['data']['images']} (SHA-256 {config['data']['sha256'][:12]}...)")
     typer.echo(f"  {'versions':<16} " + ", ".join(f"{name} {version}" for name, version in config["versions"].items()))
     if rows:

@@ -25,7 +25,7 @@ Average = Annotated[
     ),
 ]
 Scale = Annotated[int, typer.Option(help="Enlarge each image so many times.")]
-Limit = Annotated[int | None, typer.Option(help="Train on the first images only, for a quick trial.")]
+Limit = Annotated[int | None, typer.Option(help="Train on so many images, drawn by the seed, for a quick trial.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Remove the run in the folder and start over.")]
 
 
@@ -43,11 +43,24 @@ def output(option, path, suffix):
     return path
 
 
-def parse_labels(text):
-    """Returns the labels in `"3"` or `"0,1,2"` as a list of integers."""
+def parse_labels(text, model):
+    """Returns the labels in `"3"`, `"0,1,2"` or `"Dress,Coat"` as a list of integers.
+
+    Args:
+        text: Class names of the model, or integers, with commas between them.
+        model: A conditional model.
+
+    Raises:
+        ValueError: Something is neither; the sentence lists the names.
+    """
+    names = list(model.class_names or ())
+    parts = [text] if text in names else [part.strip() for part in text.split(",")]
     try:
-        return [int(part) for part in text.split(",")]
+        return [names.index(part) if part in names else int(part) for part in parts]
     except ValueError:
+        known = f", or of {', '.join(names)}" if names else ""
+        wrong = next(part for part in parts if part not in names and not part.lstrip("-").isdigit())
         raise ValueError(
-            f"`labels` must be integers with commas between them. {checks.received(labels=text)}"
+            f"`labels` must be integers{known}, with commas between them. {checks.nearest(wrong, names)}"
+            f"{checks.received(labels=text)}"
         ) from None

@@ -29,6 +29,21 @@ def parse_knobs(pairs):
     return knobs
 
 
+def augmentation(policy):
+    """Returns the knob that `--augment` stands for: `{}` for None, which leaves it to the data.
+
+    Raises:
+        ValueError: An unknown word in the policy, with the nearest.
+    """
+    if policy is None:
+        return {}
+    if policy == "none":
+        return {"augmentation": None}
+    for word in policy.split(","):
+        checks.one_of("--augment", word.strip(), ("none", "color", "translation", "cutout"))
+    return {"augmentation": {"DiffAugment": {"policy": policy}}}
+
+
 def recipe_of(name, data=None, **keys):
     """Returns the recipe that a command line asks for.
 
@@ -78,6 +93,9 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the data; raise it to train on. [default: 20]")
     ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Train steps, rounded up to whole epochs, in place of --epochs.")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Learning rate of all players. [default: that of the paper]")
     ] = None,
@@ -97,20 +115,33 @@ def train(
         int | None, typer.Option(help="Fixes weights, latents and the order of the data. [default: 0]")
     ] = None,
     limit: options.Limit = None,
+    balanced: Annotated[
+        bool | None, typer.Option("--balanced/--as-they-come", help="Show every class equally often.")
+    ] = None,
+    flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Train on the mirror images, too.")] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POLICY",
+            help="DiffAugment: color, translation and cutout with commas between them, or none. [default: "
+            "color,translation for a folder with fewer than 5,000 images]",
+        ),
+    ] = None,
     samples: Annotated[int, typer.Option(help="Images in the sample grid of every epoch, 0 for none.")] = 64,
     restart: options.Restart = False,
 ):
     """Train a variant on your images, or resume a run.
 
-    The run folder gets the settings (config.json), the logs (logs.csv), sample grids on fixed latents and a GIF of
-    them (samples/), a checkpoint after every epoch and every ten minutes, and the trained model (model.keras). Ctrl-C
-    stops; the same command resumes from the last checkpoint, as if the run had never stopped. A run with other
-    settings in the same folder is refused.
+    The run folder gets the settings (config.json), the data as the model sees them (reals.png), the logs (logs.csv),
+    sample grids on fixed latents and a GIF of them (samples/), a checkpoint after every epoch and every ten minutes,
+    and the trained model (model.keras). Ctrl-C stops; the same command resumes from the last checkpoint, as if the run
+    had never stopped. A run with other settings in the same folder is refused.
 
     \b
     Example:
       keras-gans train o_gan --data digits --out runs/digits --width 32 --epochs 30
-      keras-gans train gan --data photos/ --image-size 64 --out runs/photos --knob loss=hinge
+      keras-gans train o_gan --data photos/ --image-size 64 --out runs/photos --flip --steps 8000
+      keras-gans train gan --data clothes/ --conditional --balanced --out runs/clothes --knob loss=hinge
       keras-gans train recipe:o_gan_fashion_mnist --out runs/fashion
     """
     keys = {
@@ -122,12 +153,15 @@ def train(
         "latent_dim": latent_dim,
         "batch_size": batch_size,
         "epochs": epochs,
+        "steps": steps,
         "learning_rate": learning_rate,
-        "knobs": parse_knobs(knob or []) or None,
+        "knobs": {**parse_knobs(knob or []), **augmentation(augment)} or None,
         "average": average,
         "precision": precision,
         "seed": seed,
         "limit": limit,
+        "balanced": balanced,
+        "flip": flip,
     }
     load_library()
     from keras_gans.runs import training

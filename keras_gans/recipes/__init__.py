@@ -70,12 +70,16 @@ class Recipe:
         learning_rate: Learning rate of all players, a number or a schedule; default that of their optimisers.
         batch_size: Images per critic update.
         epochs: Passes over the data.
+        steps: Train steps, rounded up to whole passes, in place of `epochs`; None for `epochs`.
         seed: Integer that fixes weights, latents and the order of the data.
         average: Decay of the weight moving average per step, in [0, 1), 0 for none; or the arguments of
-            `keras_gans.callbacks.WeightMovingAverage`, as in `{half_life: 500}`.
+            `keras_gans.callbacks.WeightMovingAverage`, as in `{half_life: 500}`. The warm-up is `fast` by default.
         precision: `"auto"` (default): bfloat16 where the machine computes it natively, else float32; or `"float32"`,
             `"mixed_bfloat16"`, `"mixed_float16"`. A run keeps what it began with.
-        limit: Train on the first images only, so many; None for all.
+        limit: Train on so many images, a sample that `seed` draws; None for all.
+        balanced: Whether every class is seen equally often: with `limit` as many images of each; without, images of the
+            smaller classes stand several times in an epoch.
+        flip: Whether the mirror images are trained on, too: twice as many images.
         description: What the recipe is for, in a sentence.
 
     Penalties, augmentations and schedules are written as a mapping from their class to its arguments, as in
@@ -99,10 +103,13 @@ class Recipe:
     learning_rate: float | dict | None = _key("a number or a mapping", None, optional=True)
     batch_size: int = _key("an integer", 64)
     epochs: int = _key("an integer", 20)
+    steps: int | None = _key("an integer", None, optional=True)
     seed: int = _key("an integer", 0)
     average: float | dict = _key("a number or a mapping", 0.999)
     precision: str = _key("text", "auto")
     limit: int | None = _key("an integer", None, optional=True)
+    balanced: bool = _key("true or false", False)
+    flip: bool = _key("true or false", False)
     description: str = _key("text", "")
 
     def __post_init__(self):
@@ -114,18 +121,33 @@ class Recipe:
         checks.one_of("precision", self.precision, machine.PRECISIONS)
         if self.learning_rate is not None and not isinstance(self.learning_rate, dict):
             checks.number("learning_rate", self.learning_rate, above=0)
-        if self.limit is not None:
-            checks.positive_integer("limit", self.limit)
+        for name in ("limit", "steps"):
+            if getattr(self, name) is not None:
+                checks.positive_integer(name, getattr(self, name))
         if self.channels is not None:
             checks.one_of("channels", self.channels, (1, 3))
 
     def replaced(self, **options):
-        """Returns a recipe with other values. None leaves a value; `knobs` and `network_options` are merged in."""
+        """Returns a recipe with other values. None leaves a value; `knobs` and `network_options` are merged in, and of
+        `epochs` and `steps` the given one holds.
+        """
         given = {name: value for name, value in options.items() if value is not None}
+        if "epochs" in given:
+            if "steps" in given:
+                came = checks.received(epochs=given["epochs"], steps=given["steps"])
+                raise ValueError(f"Give `epochs` or `steps`, not both. {came}")
+            given["steps"] = None
         for name in ("knobs", "network_options"):
             if name in given:
                 given[name] = {**getattr(self, name), **given[name]}
         return dataclasses.replace(self, **given)
+
+    def with_warmup(self, warmup):
+        """Returns a recipe whose average names its warm-up: `warmup`, where it names none."""
+        if not self.average:
+            return self
+        average = self.average if isinstance(self.average, dict) else {"decay": self.average}
+        return dataclasses.replace(self, average={"warmup": warmup, **average})
 
     def to_dict(self):
         """Returns the recipe as a dict that JSON and YAML can hold."""
@@ -153,6 +175,8 @@ def from_mapping(mapping, source):
             raise ValueError(
                 f"The recipe {source} has an unknown key `{key}`. {checks.nearest(key, _FIELDS)}It takes {known}."
             )
+    if mapping.get("steps") is not None and "epochs" in mapping:
+        raise ValueError(f"The recipe {source} must have `epochs` or `steps`, not both.")
     if "variant" not in mapping:
         raise ValueError(f"The recipe {source} lacks the key `variant`, the name of a variant.")
     for key, value in mapping.items():

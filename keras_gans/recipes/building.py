@@ -21,7 +21,7 @@ def with_precision(recipe):
     return recipe.replaced(precision=engine.precision())
 
 
-def build(recipe, image_shape, num_classes):
+def build(recipe, image_shape, num_classes, class_names=None):
     """Returns the compiled model of a recipe and its `WeightMovingAverage` (None for `average: 0`).
 
     The seed of the recipe is set first, so that the same recipe gives the same weights.
@@ -30,6 +30,7 @@ def build(recipe, image_shape, num_classes):
         recipe: A `Recipe`.
         image_shape: `(height, width, channels)` of the training images.
         num_classes: Number of classes; 0 for an unconditional model.
+        class_names: Their names, or None.
 
     Raises:
         ValueError, TypeError: For an unknown variant, class or argument, with the nearest.
@@ -46,6 +47,7 @@ def build(recipe, image_shape, num_classes):
             network=recipe.network,
             num_classes=num_classes,
             network_options=recipe.network_options,
+            class_names=class_names,
             **{name: _objects(name, value) for name, value in recipe.knobs.items()},
         )
         model.compile(**_optimizers(recipe, model))

@@ -25,6 +25,7 @@ class Run:
         self.model_path = os.path.join(self.folder, "model.keras")
         self.checkpoints = os.path.join(self.folder, "checkpoints")
         self.checkpoint_path = os.path.join(self.checkpoints, "latest.weights.h5")
+        self.reals = os.path.join(self.folder, "reals.png")
         self.samples = os.path.join(self.folder, "samples")
         self.reconstructions = os.path.join(self.folder, "reconstructions")
         self.tensorboard = os.path.join(self.folder, "tensorboard")
@@ -53,8 +54,8 @@ class Run:
         return config
 
     def recipe(self):
-        """Returns the recipe of the run."""
-        return from_mapping(self.config()["recipe"], self.config_path)
+        """Returns the recipe of the run. An average without a warm-up is of a run begun before version 0.2."""
+        return from_mapping(self.config()["recipe"], self.config_path).with_warmup("mean")
 
     def rows(self):
         """Returns the logs of the epochs done, as dicts of strings."""
@@ -65,7 +66,7 @@ class Run:
 
     def delete(self):
         """Removes what a run writes, and nothing else."""
-        single = [self.config_path, self.logs_path, self.model_path, self.checkpoint_path]
+        single = [self.config_path, self.logs_path, self.model_path, self.checkpoint_path, self.reals]
         found = [path for path in single if os.path.exists(path)]
         for folder, patterns in (
             (self.samples, ("epoch_*.png", "training.gif")),

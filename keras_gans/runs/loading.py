@@ -2,14 +2,21 @@
 
 import contextlib
 import os
+import warnings
 import zipfile
 
 import keras
+import numpy as np
 
 from keras_gans import checks, registry, zoo
-from keras_gans import data as datasets
+from keras_gans.data import datasets
+from keras_gans.data.datasets import Images
+from keras_gans.data.image_folder import ImageFolder
 from keras_gans.engine import GenerativeModel
+from keras_gans.engine.averaging import weights_in_words
+from keras_gans.engine.inference import class_indices
 from keras_gans.recipes import building
+from keras_gans.runs import drawing
 from keras_gans.runs.folder import Run
 
 
@@ -56,11 +63,10 @@ def load(path, average=None):
     model = load_model(path)
     if average and not model.averages:
         raise ValueError(f"`average` must be False: the model at {path} has no moving average.")
-    shown = bool(model.averages) and average is not False
-    if shown:
-        model.averages[0].apply()
-    weights = f"its moving average ({model.averages[0].described()})" if shown else "its last weights"
-    print(f"{os.fspath(path)}: {type(model).__name__} with {weights}.")
+    shown = average_in_use(model, average)
+    if shown is not None:
+        shown.apply()
+    print(f"{os.fspath(path)}: {type(model).__name__} with the {weights_in_words(shown)}.")
     return model
 
 
@@ -107,13 +113,13 @@ def rebuild(run):
     config = run.config()
     if not os.path.exists(run.checkpoint_path):
         raise FileNotFoundError(f"The run folder {run.folder} holds no model yet: its first epoch is not finished.")
-    model, _ = building.build(run.recipe(), config["image_shape"], config["num_classes"])
+    model, _ = building.build(run.recipe(), config["image_shape"], config["num_classes"], config.get("class_names"))
     model.load_weights(run.checkpoint_path)
     return model
 
 
-def weights_in_use(model, average=None):
-    """Returns the context in which `model` has the weights that were asked for.
+def average_in_use(model, average=None):
+    """Returns the `WeightAverage` of a model that was asked for, or None for the last weights.
 
     Args:
         model: A model of keras_gans.
@@ -124,7 +130,18 @@ def weights_in_use(model, average=None):
     """
     if average and not model.averages:
         raise ValueError("The model has no moving average: leave out --average, or train with --average 0.999.")
-    return model.averages[0].applied() if model.averages and average is not False else contextlib.nullcontext()
+    return model.averages[0] if model.averages and average is not False else None
+
+
+def weights_in_use(model, average=None):
+    """Returns the context in which `model` has the weights that were asked for; see `average_in_use`."""
+    chosen = average_in_use(model, average)
+    return contextlib.nullcontext() if chosen is None else chosen.applied()
+
+
+def weights_shown(model, average=None):
+    """Returns in words which weights were asked for; see `average_in_use`."""
+    return weights_in_words(average_in_use(model, average))
 
 
 def require_encoder(model, command):
@@ -142,17 +159,21 @@ def require_images(model, command):
         raise ValueError(f"`{command}` draws images. The model makes points of shape {model.image_shape}.")
 
 
-def load_data(data, split="train", image_size=None, channels=None):
-    """Returns `(images, labels)` of a set by name, of `folder:PATH`, or of the path of a folder or an .h5 file.
+def load_data(data, split="train", image_size=None, channels=None, labels=True):
+    """Returns the `Images` (images, labels, class_names) of a set by name, of a folder, or of an .h5 file.
+
+    Args:
+        data: A set by name, `folder:PATH`, or the path of a folder or an .h5 file.
+        split, image_size, channels, labels: As for `keras_gans.data.datasets.read`.
 
     Raises:
         ValueError, FileNotFoundError: Those of `keras_gans.data.load`, in the words of the command line.
     """
-    if not data.startswith("folder:") and data not in datasets.list_datasets() and os.path.isdir(data):
-        data = f"folder:{data}"
+    if is_image_folder(data):
+        data = f"folder:{data.removeprefix('folder:')}"
     size = tuple(image_size) if isinstance(image_size, list) else image_size
     try:
-        return datasets.load(data, split, size, channels)
+        return datasets.read(data, split, size, channels, labels)
     except ValueError as error:
         raise ValueError(str(error).replace("`name`", "`--data`").replace("name=", "data=")) from error
 
@@ -162,23 +183,45 @@ def is_folder(data):
     return data.startswith("folder:") or os.path.isdir(data) or data.endswith((".h5", ".hdf5"))
 
 
-def training_data(recipe):
-    """Returns `(images, labels)` of a recipe; labels are None for an unconditional model."""
-    images, labels = load_data(recipe.data, "train", recipe.image_size, recipe.channels)
-    if recipe.conditional and labels is None:
+def training_data(recipe, first=False, channels=None):
+    """Returns the `Images` that a recipe trains on; labels and class names are None for an unconditional model.
+
+    Args:
+        recipe: A `Recipe`.
+        first: Whether `limit` takes the first images, as in runs begun before version 0.2, not a drawn sample.
+        channels: Those of a run that has begun, where the recipe leaves them to the data; or None.
+
+    Raises:
+        ValueError, FileNotFoundError: The data cannot be read, or has no labels where the recipe needs them.
+    """
+    labelled = recipe.conditional or recipe.balanced
+    wanted = recipe.channels or channels
+    images, labels, names = load_data(recipe.data, "train", recipe.image_size, wanted, labelled)
+    if labelled and labels is None:
+        option = "--conditional" if recipe.conditional else "--balanced"
+        model = "A conditional model" if recipe.conditional else "Balanced training"
         raise ValueError(
-            "A conditional model needs labels. The data has none: sort the images into one folder per class, or leave "
-            "out --conditional."
+            f"{model} needs labels. The data has none: sort the images into one folder per class, or leave out "
+            f"{option}."
         )
-    images = images[: recipe.limit]
-    return images, labels[: recipe.limit] if recipe.conditional else None
+    if recipe.balanced:
+        rows = drawing.balanced(labels, recipe.limit, recipe.seed)
+        images, labels = images[rows], labels[rows]
+    elif recipe.limit is not None and recipe.limit < len(images):
+        rows = slice(recipe.limit) if first else drawing.sample(len(images), recipe.limit, recipe.seed)
+        images, labels = images[rows], None if labels is None else labels[rows]
+    if recipe.flip:
+        images = np.concatenate([images, images[:, :, ::-1]])
+        labels = None if labels is None else np.concatenate([labels, labels])
+    return Images(images, labels, names) if recipe.conditional else Images(images, None, None)
 
 
 def held_out(recipe, images, labels, count):
     """Returns `count` images, with labels, that the model does not train on; the user's own folder has only those."""
     if is_folder(recipe.data):
-        return images[:count], None if labels is None else labels[:count]
-    shown, shown_labels = load_data(recipe.data, "test", recipe.image_size, recipe.channels)
+        rows = drawing.sample(len(images), count, seed=0)
+        return images[rows], None if labels is None else labels[rows]
+    shown, shown_labels, _ = load_data(recipe.data, "test", recipe.image_size, recipe.channels)
     return shown[:count], None if labels is None else shown_labels[:count]
 
 
@@ -193,23 +236,34 @@ def images_for(model, data, split=None):
     Raises:
         ValueError: The data has no labels and the model needs them, or they do not fit.
     """
-    images, labels = all_for(model, data, split)
-    return images, conditions_for(model, labels, len(images))
+    found = all_for(model, data, split)
+    return found.images, conditions_for(model, found)
 
 
 def all_for(model, data, split=None):
-    """Returns `(images, labels)` in the size and channels of a model, with whatever labels the data has."""
+    """Returns the `Images` in the size and channels of a model, with whatever labels the data has."""
     height, width, channels = model.image_shape
     split = split or ("train" if is_folder(data) else "test")
-    return load_data(data, split, [height, width], channels)
+    with _quiet_about_classes(model):
+        return load_data(data, split, [height, width], channels)
+
+
+@contextlib.contextmanager
+def _quiet_about_classes(model):
+    """Hides the warning about images beside class folders from users of an unconditional model, who need no classes."""
+    with warnings.catch_warnings():
+        if not model.num_classes:
+            warnings.filterwarnings("ignore", message=".*beside the class folders")
+        yield
 
 
 def named_for(model, data):
-    """Returns `(images, labels, names)` of a folder, as `all_for`, with the paths of the files below it."""
+    """Returns the `Images` of a folder, as `all_for`, and the paths of the files below it."""
     path = data.removeprefix("folder:")
-    folder = datasets.ImageFolder(path, image_size=model.image_shape[:2], channels=model.image_shape[2])
+    with _quiet_about_classes(model):
+        folder = ImageFolder(path, image_size=model.image_shape[:2], channels=model.image_shape[2])
     images, labels = folder.load()
-    return images, labels, folder.names
+    return Images(images, labels, folder.classes), folder.names
 
 
 def is_image_folder(data):
@@ -217,17 +271,28 @@ def is_image_folder(data):
     return data.startswith("folder:") or (data not in datasets.list_datasets() and os.path.isdir(data))
 
 
-def conditions_for(model, labels, count):
-    """Returns the labels of `count` images that a model takes: None for an unconditional one.
+def conditions_for(model, found):
+    """Returns the labels of images that a model takes: None for an unconditional one.
+
+    Where both the model and the data name their classes, labels are matched by name.
+
+    Args:
+        model: A model of keras_gans.
+        found: The `Images`.
 
     Raises:
         ValueError: There are no labels and the model needs them, or they do not fit.
     """
     if model.num_classes == 0:
         return None
-    if labels is None:
+    if found.labels is None:
         raise ValueError(
             f"The model is conditional on {model.num_classes} classes, and the data has no labels: sort the images "
             "into one folder per class."
         )
-    return checks.labels(labels, count, model.num_classes)
+    if found.class_names is None or not model.class_names:
+        return checks.labels(found.labels, len(found.images), model.num_classes)
+    try:
+        return class_indices(model, found.class_names)[found.labels]
+    except ValueError as error:
+        raise ValueError(f"The classes of the data are not those of the model. {error}") from error

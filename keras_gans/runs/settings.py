@@ -9,30 +9,44 @@ import keras
 import numpy as np
 
 from keras_gans import registry
-from keras_gans.recipes import building, from_mapping
+from keras_gans.recipes import building
 from keras_gans.runs.folder import FORMAT
 from keras_gans.version import __version__
 
-_FREE = ("epochs", "description", "data")  # may change when a run goes on; the data is compared by its digest
+_FREE = ("epochs", "steps", "description", "data")  # may change when a run goes on; the data is compared by its digest
+WARMUP = "fast"  # of the average of a new run
 
 
-def with_precision(recipe, run=None):
-    """Returns a recipe whose precision is a Keras policy: for `"auto"` that of the run, if it has begun, else this
-    machine's.
+def resolved(recipe, run=None):
+    """Returns a recipe in which nothing is left to this machine or version: a run keeps what it began with.
+
+    `precision: auto` becomes a Keras policy, an average gets its warm-up, and an augmentation that the recipe does not
+    name is that of the run.
+
+    Args:
+        recipe: A `Recipe`.
+        run: The `Run` that goes on; None for a new one.
     """
-    if recipe.precision == "auto" and run is not None and os.path.exists(run.config_path):
-        return recipe.replaced(precision=run.recipe().precision)
-    return building.with_precision(recipe)
+    begun = run is not None and os.path.exists(run.config_path)
+    if not begun:
+        return building.with_precision(recipe).with_warmup(WARMUP)
+    old = run.recipe()
+    if recipe.precision == "auto":
+        recipe = recipe.replaced(precision=old.precision)
+    if "augmentation" in old.knobs and "augmentation" not in recipe.knobs:
+        recipe = recipe.replaced(knobs={"augmentation": old.knobs["augmentation"]})
+    return recipe.with_warmup(old.average["warmup"] if old.average else WARMUP)
 
 
-def recorded(recipe, images, labels, num_classes):
+def recorded(recipe, data, num_classes):
     """Returns what config.json holds of a run.
 
     Args:
-        recipe: The `Recipe`, its precision resolved.
-        images, labels: The training data; labels None for an unconditional model.
+        recipe: The `Recipe`, `resolved`.
+        data: The `Images` it trains on; labels None for an unconditional model.
         num_classes: Number of classes; 0 for an unconditional model.
     """
+    images, labels, class_names = data
     backend = keras.config.backend()
     knobs = {**registry.knobs_of(registry.get(recipe.variant)), **recipe.knobs}
     return {
@@ -40,12 +54,13 @@ def recorded(recipe, images, labels, num_classes):
         "recipe": recipe.to_dict(),
         "image_shape": list(images.shape[1:]),
         "num_classes": num_classes,
+        "class_names": class_names,
         "knobs": {
             name: value if isinstance(value, (int, float, str, list)) else repr(value)
             for name, value in knobs.items()
             if name != "name"
         },
-        "data": {"name": recipe.data, "images": len(images), "sha256": digest(images, labels)},
+        "data": {"name": recipe.data, "images": len(images), "sha256": digest(images, labels), "drawn": True},
         "backend": backend,
         "versions": {
             "keras_gans": __version__,
@@ -66,9 +81,9 @@ def digest(images, labels):
     return result.hexdigest()
 
 
-def differences(old, new):
-    """Returns what differs between the settings of two runs, in words."""
-    recipe = from_mapping(old["recipe"], "config.json").to_dict()
+def differences(run, new):
+    """Returns what differs between the settings of a run and others, in words."""
+    old, recipe = run.config(), run.recipe().to_dict()
     pairs = [(name, recipe[name], value) for name, value in new["recipe"].items() if name not in _FREE]
     pairs += [(name, old[name], new[name]) for name in ("backend", "num_classes", "image_shape")]
     listed = [f"{name} is {was!r} there and {now!r} here" for name, was, now in pairs if was != now]
@@ -89,7 +104,7 @@ def refuse_others(run, settings):
     """
     if not os.path.exists(run.config_path):
         return
-    different = differences(run.config(), settings)
+    different = differences(run, settings)
     if different:
         raise ValueError(
             f"The folder {run.folder} holds a run with other settings: {'; '.join(different)}. Give the same "

@@ -10,14 +10,17 @@ from rich.console import Console
 
 from keras_gans import callbacks, checks, pictures
 from keras_gans.callbacks.checkpoint import History
+from keras_gans.engine.averaging import weights_in_words
 from keras_gans.engine.batches import count
+from keras_gans.engine.fitting import to_floats
 from keras_gans.output.files import write_json
 from keras_gans.recipes import building
-from keras_gans.runs import loading, settings
+from keras_gans.runs import drawing, loading, plan, settings
 from keras_gans.runs.folder import Run
 from keras_gans.runs.progress import Progress, StopWhenDiverged, duration
 
 CHECKPOINT_MINUTES = 10  # between two checkpoints within an epoch
+FRAMES = 100  # of training.gif, about: a run of more epochs skips some
 
 
 class Stopped(Exception):
@@ -64,8 +67,7 @@ def train(recipe, folder, restart=False, samples=64, console=None):
     console = console or Console()
     samples = checks.positive_integer("samples", samples, minimum=0)
     run = Run(checks.writable_folder("--out", folder))
-    recipe = settings.with_precision(recipe, None if restart else run)
-    trained, done = _prepared(recipe, run, restart)
+    recipe, trained, done = _prepared(recipe, run, restart)
     if done >= recipe.epochs:
         if not os.path.exists(run.model_path):
             trained.model.save(run.model_path)
@@ -82,27 +84,34 @@ def _say(console, sentence):
     console.print(sentence, highlight=False, soft_wrap=True, markup=False)
 
 
-def _num_classes(labels):
-    return 0 if labels is None else int(labels.max()) + 1
-
-
 def _prepared(recipe, run, restart):
     """Reads the data, builds the model, takes up the last checkpoint and writes config.json.
 
     Returns:
-        `(trained, done)`: a `Trained` that is yet to be trained on, and the number of epochs done.
+        `(recipe, trained, done)`: the recipe as it is trained, a `Trained` that is yet to be trained on, and the number
+        of epochs done.
     """
-    images, labels = loading.training_data(recipe)
-    num_classes = _num_classes(labels)
-    recorded = settings.recorded(recipe, images, labels, num_classes)
+    recipe = settings.resolved(recipe, None if restart else run)
+    begun = {} if restart or not os.path.exists(run.config_path) else run.config()
+    first = bool(begun) and "drawn" not in begun["data"]
+    data = loading.training_data(recipe, first, begun["image_shape"][-1] if begun else None)
+    if not begun:
+        recipe = plan.augmented(recipe, len(data.images))
+    num_classes = 0
+    if recipe.conditional:
+        num_classes = int(data.labels.max()) + 1 if data.class_names is None else len(data.class_names)
+    if begun and "class_names" not in begun:  # before version 0.2 classes had no names and the last could be missing
+        num_classes, data = begun["num_classes"], data._replace(class_names=None)
+    recorded = settings.recorded(recipe, data, num_classes)
     if not restart:
         settings.refuse_others(run, recorded)
-    model, average = building.build(recipe, images.shape[1:], num_classes)
+    model, average = building.build(recipe, data.images.shape[1:], num_classes, data.class_names)
     if restart:  # only now: settings that cannot be built leave the old run alone
         run.delete()
     done = _resumed(model, run)
-    write_json(run.config_path, recorded)
-    return Trained(model, average, run, images, labels, 0.0), done
+    recipe = dataclasses.replace(recipe, epochs=plan.epochs_for(model, data.images, recipe), steps=None)
+    write_json(run.config_path, {**recorded, "recipe": recipe.to_dict()})
+    return recipe, Trained(model, average, run, data.images, data.labels, 0.0), done
 
 
 def _resumed(model, run):
@@ -117,16 +126,20 @@ def _resumed(model, run):
 
 
 def _announce(console, recipe, trained, done):
-    """Says what is trained on what, and from where on."""
-    model, images, num_classes = trained.model, trained.images, _num_classes(trained.labels)
+    """Says what is trained on what, from where on, how long, and which weights the pictures show."""
+    model, images, average, run = trained.model, trained.images, trained.average, trained.run
     shape = "x".join(str(side) for side in images.shape[1:])
-    classes = f", {num_classes} classes" if num_classes else ""
+    classes = f", {model.num_classes} classes" if model.num_classes else ""
     sizes = ", ".join(f"{name} {getattr(model, name).count_params():,}" for name in model.networks)
     data = f"{len(images):,} images of {shape}{classes}"
     _say(console, f"{recipe.variant} on {recipe.data}: {data}; parameters: {sizes}; precision: {recipe.precision}.")
+    few = plan.sentence_about_few(recipe, len(images))
+    for line in ([few] if few else []) + plan.sentences(model, images, recipe, done):
+        _say(console, line)
     within = f" and {model.resume_at} steps of the next" if model.resume_at else ""
     resumes = f"Resuming after epoch {done} of {recipe.epochs}{within}."
     _say(console, resumes if done or within else f"Training for {recipe.epochs} epochs.")
+    _say(console, f"Pictures show the {weights_in_words(average and average.average)}; {run.reals} shows the data.")
 
 
 def _fit(recipe, trained, samples, done, console):
@@ -136,6 +149,8 @@ def _fit(recipe, trained, samples, done, console):
         Stopped: The user pressed Ctrl-C.
     """
     model, run = trained.model, trained.run
+    if samples and len(model.image_shape) == 3:
+        _show_reals(trained, samples)
     bar = Progress(console, len(trained.images), recipe.epochs)
     finished = [done]
     chosen = [
@@ -171,12 +186,34 @@ def _callbacks(recipe, trained, samples, bar):
     return [*chosen, callbacks.Checkpoint(run.checkpoints, minutes=CHECKPOINT_MINUTES)]
 
 
+def _show_reals(trained, count):
+    """Writes reals.png: training images as the model sees them, and, where it augments them, how."""
+    model, images = trained.model, trained.images
+    images = images[drawing.sample(len(images), count, seed=0)]
+    scale, augmentation = pictures.enlargement(model.image_shape), getattr(model, "augmentation", None)
+    if augmentation is None:
+        picture = pictures.grid(images, scale=scale)
+        caption = "training images as the model sees them"
+    else:
+        own = type(augmentation).from_config(augmentation.get_config())  # the seeds of training stay where they are
+        changed = model.to_pictures(keras.ops.convert_to_numpy(own(to_floats(images))))
+        picture = pictures.side_by_side(images, changed, scale=scale)
+        caption = "training images, and on their right how the discriminator sees them (augmented)"
+    pictures.save_png(trained.run.reals, pictures.captioned(picture, caption))
+
+
 def _sample_grids(recipe, trained, samples):
     """Returns the callbacks that draw samples and, for a model with an encoder, reconstructions."""
     model, run = trained.model, trained.run
     if not samples or len(model.image_shape) != 3:
         return []
-    usual = {"average": trained.average, "scale": pictures.enlargement(model.image_shape)}
+    every = max(1, recipe.epochs // FRAMES)
+    usual = {
+        "average": trained.average,
+        "scale": pictures.enlargement(model.image_shape),
+        "every": every,
+        "caption": True,
+    }
     grids = [callbacks.SampleGrid(run.samples, count=samples, **usual)]
     if hasattr(model, "reconstruct"):
         images, labels = loading.held_out(recipe, trained.images, trained.labels, min(samples, 16))

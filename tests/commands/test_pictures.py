@@ -57,7 +57,7 @@ def test_interpolate_draws_lines(command, run_folder, tmp_path, ends):
 def test_generate_writes_single_files_into_a_folder(command, run_folder, tmp_path):
     folder, array = tmp_path / "images", tmp_path / "images.npz"
     answer = command("generate", run_folder, "--out", f"{folder}/", "--count", 3, "--scale", 2, "--npz", array)
-    assert answer.code == 0 and f"Wrote 3 images to the folder {folder}/." in answer.out
+    assert answer.code == 0 and f"Wrote 3 images to the folder {folder}/, drawn with the moving" in answer.out
     assert sorted(path.name for path in folder.iterdir()) == ["00001.png", "00002.png", "00003.png"]
     with Image.open(folder / "00002.png") as picture:
         pixels = np.asarray(picture)
@@ -86,6 +86,7 @@ def test_encode_writes_the_names_of_the_files_beside_the_rows(command, run_folde
     found = np.load(tmp_path / "codes.npz")
     assert found["names"].tolist() == ["a b/1.png", "a b/2.png", "\u00e9t\u00e9/3.png"]
     assert found["encodings"].shape == (3, 8) and found["labels"].tolist() == [0, 0, 1]
+    assert found["class_names"].tolist() == ["a b", "\u00e9t\u00e9"]
     header, *lines = (tmp_path / "codes.csv").read_text(encoding="utf-8").splitlines()
     assert header.startswith("label,name,encoding_0,")
     assert [line.split(",")[1] for line in lines] == found["names"].tolist()
