@@ -12,7 +12,14 @@ from keras import ops
 from keras_gans import checks
 from keras_gans.engine import simultaneous
 from keras_gans.engine.blueprints import two_players
-from keras_gans.engine.building import checked_network, given, output_shape
+from keras_gans.engine.building import (
+    checked_augmentation,
+    checked_network,
+    given,
+    output_shape,
+    refuse_unsavable,
+    warn_of_bounded_scores,
+)
 from keras_gans.engine.model import GenerativeModel
 from keras_gans.engine.private_keras import plain_setattr
 
@@ -99,12 +106,12 @@ class AdversarialModel(Game, GenerativeModel):
     ):
         plain_setattr(self, "penalties", tuple(penalties))
         super().__init__(num_classes=num_classes, **kwargs)
-        self.augmentation = augmentation
         self.latent_dim = checks.positive_integer("latent_dim", latent_dim, minimum=self.minimum_latent_dim)
         self.critic_steps = checks.positive_integer("critic_steps", critic_steps)
         self.generator = checked_network("generator", generator)
         self.discriminator = checked_network("discriminator", discriminator)
         images = output_shape("generator", generator, (None, self.latent_dim), self.num_classes, "latents")
+        plain_setattr(self, "_image_shape", images[1:])  # a subclassed network does not tell its own
         scores = output_shape("discriminator", discriminator, images, self.num_classes)
         units = self._units()
         if scores != (None, units):
@@ -112,8 +119,9 @@ class AdversarialModel(Game, GenerativeModel):
                 f"`discriminator` must return {units} value{'s' * (units > 1)} per image, shape (n, {units}), for this "
                 f"{type(self).__name__}. Received: discriminator output shape {scores}."
             )
+        warn_of_bounded_scores("discriminator", discriminator)
+        self.augmentation = checked_augmentation(augmentation, images)
         self._check_penalties()
-        self._check_augmentation(images)
         self.finish_building()
 
     def _units(self):
@@ -127,26 +135,13 @@ class AdversarialModel(Game, GenerativeModel):
                     "`penalties` must be a list of keras_gans.penalties, for example [R1(10.0)]. "
                     f"{checks.received(penalties=list(self.penalties))}"
                 )
+            refuse_unsavable("penalties", penalty)
         coupled = simultaneous.coupled_layers(self.discriminator) if self._is_penalized() else ()
         if coupled:
             raise ValueError(
                 "A discriminator for `penalties` must treat samples independently, or the gradient is not that of one "
                 f"sample. The layer {coupled[0]!r} mixes the samples of a batch: build the discriminator with "
                 "normalization=None, 'layer' or 'spectral'."
-            )
-
-    def _check_augmentation(self, shape):
-        if self.augmentation is None:
-            return
-        if not isinstance(self.augmentation, keras.layers.Layer):
-            raise TypeError(
-                "`augmentation` must be a Keras layer such as keras_gans.layers.DiffAugment(). "
-                f"{checks.received(augmentation=self.augmentation)}"
-            )
-        augmented = tuple(self.augmentation(keras.KerasTensor(shape)).shape)
-        if augmented != shape:
-            raise ValueError(
-                f"`augmentation` must keep the shape of the images, {shape}. Received: one that returns {augmented}."
             )
 
     def _is_penalized(self):
@@ -157,7 +152,7 @@ class AdversarialModel(Game, GenerativeModel):
 
     @property
     def image_shape(self):
-        return tuple(self.generator.output_shape[1:])
+        return self._image_shape
 
     @property
     def latent_shape(self):

@@ -1,9 +1,11 @@
 """The networks that a constructor is given: of which kind they are, and which shapes they map to which."""
 
+import warnings
+
 import keras
 
 from keras_gans import checks
-from keras_gans.engine.private_keras import is_random, layers_of
+from keras_gans.engine.private_keras import is_random, layers_of, producer
 
 
 def given(inputs, labels):
@@ -43,6 +45,71 @@ def output_shape(argument, network, shape, num_classes=0, inputs="images"):
             f"`{argument}` must accept inputs of shape {shape}. Keras says: {str(error).splitlines()[0]}"
         ) from error
     return tuple(outputs.shape)
+
+
+BOUNDED = ("sigmoid", "hard_sigmoid", "softmax", "tanh", "hard_tanh", "relu", "relu6", "softplus", "exponential")
+
+
+def last_activation(network):
+    """Returns `(name, activation)` of what computes a network's output, or None where it does not tell."""
+    outputs = getattr(network, "outputs", None) or ()
+    operation = producer(outputs[0]) if len(outputs) == 1 else None
+    while isinstance(operation, (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Dropout)):
+        operation = producer(operation.input)
+    if operation is None:
+        return None
+    if isinstance(operation, keras.Model):
+        return last_activation(operation)
+    named = getattr(getattr(operation, "activation", None), "__name__", None)
+    return operation.name, named or type(operation).__name__.lower()
+
+
+def warn_of_bounded_scores(argument, network):
+    """Warns where a discriminator ends in a sigmoid or the like: the losses apply theirs to the scores themselves."""
+    name, activation = last_activation(network) or (None, None)
+    if activation in BOUNDED:
+        warnings.warn(
+            f"`{argument}` ends in a {activation} (layer {name!r}). The losses of keras_gans take scores without one, "
+            "and apply a sigmoid where the paper has one: leave it out, or the gradients all but vanish.",
+            stacklevel=4,
+        )
+
+
+def refuse_unsavable(argument, value):
+    """Refuses an object with which a saved model could not be loaded again, such as a plain function.
+
+    Args:
+        argument: Name of the argument.
+        value: The object.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a lambda, which is refused
+            keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(value))
+    except Exception as error:  # Keras raises nearly anything for what it does not know
+        raise ValueError(
+            f"`{argument}` must hold what a saved model can be loaded with: write a class with get_config, or a "
+            'function, with @keras.saving.register_keras_serializable("yours") above it. '
+            f"{checks.received(**{argument: value})}"
+        ) from error
+
+
+def checked_augmentation(augmentation, shape):
+    """Returns a layer that augments images of `shape`, (None, ...), or None."""
+    if augmentation is None:
+        return None
+    if not isinstance(augmentation, keras.layers.Layer):
+        raise TypeError(
+            "`augmentation` must be a Keras layer such as keras_gans.layers.DiffAugment(). "
+            f"{checks.received(augmentation=augmentation)}"
+        )
+    refuse_unsavable("augmentation", augmentation)
+    augmented = tuple(augmentation(keras.KerasTensor(shape)).shape)
+    if augmented != shape:
+        raise ValueError(
+            f"`augmentation` must keep the shape of the images, {shape}. Received: one that returns {augmented}."
+        )
+    return augmentation
 
 
 def refuse_random_layers(argument, network):

@@ -18,7 +18,7 @@ from keras_gans.engine.backend import module as backend
 from keras_gans.engine.fitting import Fitting
 from keras_gans.engine.inference import Inference
 from keras_gans.engine.optimizers import PlayerOptimizers, player_optimizer
-from keras_gans.engine.private_keras import forget_loss_tracker, plain_setattr
+from keras_gans.engine.private_keras import BuiltByConstructor, forget_loss_tracker, plain_setattr
 from keras_gans.engine.saving import Saving
 from keras_gans.engine.streams import unpacked
 
@@ -33,7 +33,7 @@ class ReplicaSeeds(keras.random.SeedGenerator):
         return backend.replica_seed(super().next(ordered))
 
 
-class GenerativeModel(Fitting, Inference, Saving, Carrying, backend.BackendTrainer, keras.Model):
+class GenerativeModel(Fitting, Inference, Saving, Carrying, BuiltByConstructor, backend.BackendTrainer, keras.Model):
     """What every variant is: networks, some of them players with an optimiser each, and state that is saved whole.
 
     A variant names its `networks` (attributes that hold a `keras.Model`), its `players` (those with an
@@ -111,6 +111,8 @@ class GenerativeModel(Fitting, Inference, Saving, Carrying, backend.BackendTrain
         This is the one place where uint8 images become floats.
         """
         images, labels = unpacked(data, self.num_classes > 0)
+        images = ops.convert_to_tensor(images)  # an eager step may get NumPy's
+        labels = None if labels is None else ops.convert_to_tensor(labels)
         images = backend.with_shape(images, (None, *self.image_shape))
         if tuple(images.shape[1:]) != self.image_shape:
             raise ValueError(

@@ -13,6 +13,17 @@ USES_PREPARED_DATA = "_use_cached_eval_dataset"
 TRAINED_VARIABLES = "_trainable_variables"
 
 
+class BuiltByConstructor:
+    """A model whose constructor builds what it calls.
+
+    Reason: before the first step on JAX and PyTorch, Keras calls a model that holds an unbuilt layer on a batch of its
+    data, to build it. Ours is called on latents, and an unbuilt layer of a user's network is one that it never calls.
+    """
+
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        pass
+
+
 @contextlib.contextmanager
 def full_precision_variables():
     """Inside this scope variables are read in their own dtype, whatever the precision policy of the layer around it.
@@ -29,6 +40,11 @@ def layers_of(network, recursive=True, include_self=True):
     Reason: `network.layers` does not look into layers that hold layers.
     """
     return list(network._flatten_layers(include_self=include_self, recursive=recursive))
+
+
+def producer(tensor):
+    """Returns what computes a symbolic tensor, a layer or an operation. Reason: graphs are read by private names alone."""
+    return tensor._keras_history.operation
 
 
 def trained_variables(optimizer):

@@ -22,11 +22,14 @@ def unpacked(data, conditional):
     """Returns `(images, labels)` of a batch as datasets yield it; labels None where there are none.
 
     A batch is `images`, `(images,)`, `(images, labels)`, or a dict with the key `image` or `images` and, where the
-    model is `conditional`, `label` or `labels`; its other keys are left out.
+    model is `conditional`, `label` or `labels`; its other keys are left out. None at the end of a tuple is nothing:
+    `train_on_batch` of Keras adds it.
 
     Raises:
         ValueError: A dict without images, or a tuple of more than two: its third element would be dropped.
     """
+    while isinstance(data, (tuple, list)) and len(data) > 1 and data[-1] is None:
+        data = data[:-1]
     while isinstance(data, (tuple, list)) and len(data) == 1:
         data = data[0]
     if isinstance(data, dict):
