@@ -33,7 +33,8 @@ class WeightAverage(keras.layers.Layer):
 
     where `warmup` chooses how the initialisation is forgotten:
 
-        "fast"      a_n = min(a, n / (n+9))          the last tenth of the steps counts most, then exponential
+        a number k  a_n = min(a, n / (n+k))          the last 1 / k of the steps counts most, then exponential
+        "fast"      the same with k = 9
         "mean"      a_n = min(a, (n-1) / n)          the plain mean of the first 1 / (1 - a) steps, then exponential
         "debiased"  a_n = a (1 - a^(n-1)) / (1 - a^n)    the exponential average of theta_1 .. theta_n alone
         None        a_n = a

@@ -120,9 +120,7 @@ def test_labels_none_and_folders_without_images(tmp_path):
 def test_images_beside_class_folders_have_no_class_and_a_warning_says_so(tmp_path):
     write(tmp_path / "a" / "x.png")
     write(tmp_path / "y.png")
-    with pytest.warns(
-        UserWarning, match=r"1 of the 2 images lie beside the class .*'y.png': they have no class"
-    ):
+    with pytest.warns(UserWarning, match=r"1 of the 2 images lie beside the class .*'y.png': they have no class"):
         folder = ImageFolder(tmp_path)
     assert folder.labels is None and folder.classes is None and len(folder) == 2
     with warnings.catch_warnings():
