@@ -120,9 +120,8 @@ def main():
         "keras_gans": kg.__version__,
         "backend": keras.config.backend(),
     }
-    with files.replacing(out, suffix=".npz") as temporary:
-        arrays = {f"weight_{i}": weight for i, weight in enumerate(weights)}
-        np.savez_compressed(temporary, meta=json.dumps(meta), **arrays)
+    arrays = {f"weight_{i}": weight for i, weight in enumerate(weights)}
+    files.write_npz(out, meta=json.dumps(meta), **arrays)
     print(f"test accuracy {accuracy}; {seconds:.0f} s, {cpu / 60:.1f} CPU minutes; wrote {out}")
 
 

@@ -36,7 +36,7 @@ ALLOWED = {
     "data": {"engine", "output"},  # of the engine, tf.data alone
     "callbacks": {"engine", "output", "pictures"},
     "metrics": {"layers", "output"},
-    "zoo": {"pictures"},
+    "zoo": {"output", "pictures"},
     "recipes": {"callbacks", "engine", "layers", "machine", "penalties", "registry", "schedules"},
     "runs": {*("callbacks", "data", "engine", "metrics", "output", "pictures", "recipes", "registry", "zoo")},
     "commands": {

@@ -1,5 +1,6 @@
 """Watching intermediate values of a model, during `fit` and after it."""
 
+import io
 import os
 
 import numpy as np
@@ -178,15 +179,16 @@ class Inspect(CopiedFresh):
         suffix = os.path.splitext(os.fspath(path))[1]
         if suffix not in (".npz", ".h5"):
             raise ValueError(f"`path` must end in .npz or .h5. {checks.received(path=os.fspath(path))}")
-        with files.replacing(path, suffix=suffix) as temporary:
-            if suffix == ".npz":
-                np.savez(temporary, **arrays)
-                return
+        content = io.BytesIO()
+        if suffix == ".npz":
+            np.savez(content, **arrays)
+        else:
             import h5py
 
-            with h5py.File(temporary, "w") as file:
+            with h5py.File(content, "w") as file:
                 for key, array in arrays.items():
                     file[key.replace("/", ".")] = array  # a slash would be a group
+        files.write(path, content.getbuffer())
 
     def report(self, path):
         """Draws a PNG: for each name the mean and standard deviation over the steps, and the last histogram."""
@@ -205,5 +207,6 @@ class Inspect(CopiedFresh):
             edges = entries[-1]["edges"]
             bars.stairs(entries[-1]["histogram"], edges, fill=True)
             bars.set(title=f"{name}: values at step {steps[-1]}", xlabel="value", ylabel="count")
-        with files.replacing(path, suffix=".png") as temporary:
-            figure.savefig(temporary, dpi=100)
+        content = io.BytesIO()
+        figure.savefig(content, dpi=100)
+        files.write(path, content.getbuffer())

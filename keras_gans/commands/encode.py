@@ -45,11 +45,11 @@ def encode(
         encodings = network.encode(found.images, *([] if conditions is None else [conditions]))
     extra = {"labels": found.labels, "names": None if names is None else np.array(names)}
     extra = {name: values for name, values in extra.items() if values is not None}
-    with files.replacing(out, suffix=out[-4:]) as temporary:
-        if out.lower().endswith(".npz"):
-            classes = {} if found.class_names is None else {"class_names": np.array(found.class_names)}
-            np.savez_compressed(temporary, encodings=encodings, **extra, **classes)
-        else:
+    if out.lower().endswith(".npz"):
+        classes = {} if found.class_names is None else {"class_names": np.array(found.class_names)}
+        files.write_npz(out, encodings=encodings, **extra, **classes)
+    else:
+        with files.replacing(out, suffix=".csv") as temporary:
             _write_csv(temporary, encodings, extra)
     shape = " x ".join(map(str, encodings.shape))
     typer.echo(f"Wrote encodings ({shape}){''.join(f' and {name}' for name in extra)} to {out}.")

@@ -65,8 +65,7 @@ def generate(
         used = network.labels_for(count, chosen)
         if used is not None:
             arrays["labels"] = used
-        with files.replacing(npz, suffix=".npz") as temporary:
-            np.savez_compressed(temporary, **arrays)
+        files.write_npz(npz, **arrays)
         typer.echo(f"Wrote {count} images as an array to {npz}, drawn with the {weights}.")
     if len(network.image_shape) == 3 and single:
         digits = max(5, len(str(count)))

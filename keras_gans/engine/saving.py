@@ -1,6 +1,8 @@
 """A model in files: weights, optimisers, averages, seeds and counters, each file replaced whole and checked first."""
 
+import io
 import logging
+import math
 import os
 
 import keras
@@ -15,11 +17,21 @@ from keras_gans.output import files
 logger = logging.getLogger("keras_gans")
 
 
+class InMemory(io.BytesIO):
+    """A weights file in memory, which Keras takes for one on the disk by its name."""
+
+    def __str__(self):
+        return "memory.weights.h5"
+
+
 class Saving:
     """The part of a `GenerativeModel` that goes into files and comes back."""
 
     def _seed_states(self):
         return [variable for variable in self.non_trainable_variables if private_keras.is_seed(variable)]
+
+    def _saved(self):
+        return [*self.variables, *(self.optimizer.variables if self.compiled else [])]
 
     def save_own_variables(self, store):
         """Saves the counters and every seed state: Keras itself saves no seed, so that resuming would not be exact."""
@@ -45,11 +57,13 @@ class Saving:
         filepath = os.fspath(filepath)
         backend.sync(self)
         if kwargs or not filepath.endswith(".weights.h5") or (os.path.exists(filepath) and not overwrite):
+            files.require_space(filepath, 4 * sum(math.prod(variable.shape) for variable in self._saved()))
             super().save_weights(filepath, overwrite=overwrite, **kwargs)
             return
-        with files.replacing(filepath, suffix=".weights.h5") as temporary:
-            super().save_weights(temporary)
-            files.write_digest(temporary)
+        content = InMemory()  # HDF5 ends the process where the disk is full
+        super().save_weights(content)
+        files.write_digest(content)
+        files.write(filepath, content.getbuffer())
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
         """Like `keras.Model.load_weights`; a file that is damaged or does not fit is named and changes nothing.
@@ -60,7 +74,7 @@ class Saving:
         filepath = os.fspath(filepath)
         if filepath.endswith(".weights.h5"):
             files.verify_weights(filepath)
-        variables = [*self.variables, *(self.optimizer.variables if self.compiled else [])]
+        variables = self._saved()
         before = [ops.convert_to_numpy(variable.value).copy() for variable in variables]
         resume_at, networks = self.resume_at, {id(v) for name in self.networks for v in getattr(self, name).variables}
         try:

@@ -16,6 +16,7 @@ The distance is biased upwards by about c / n: compare numbers only at equal n a
 
 import dataclasses
 import importlib
+import io
 import json
 import platform
 import warnings
@@ -386,8 +387,9 @@ def save_statistics(path, moments, *, feature_network, network_digest, resizer, 
     mean, covariance = moments.mean_and_covariance()
     details = dict(details or {})
     meta = json.dumps({**kind, "details": details, "versions": _versions(), "ddof": 1}, sort_keys=True)
-    with files.replacing(path, suffix=".npz") as temporary, open(temporary, "wb") as file:
-        np.savez(file, mu=mean, sigma=covariance, count=np.int64(moments.count), meta=np.array(meta))
+    content = io.BytesIO()
+    np.savez(content, mu=mean, sigma=covariance, count=np.int64(moments.count), meta=np.array(meta))
+    files.write(path, content.getbuffer())
 
 
 def load_statistics(path, **expected):

@@ -1,5 +1,6 @@
 """PNG and GIF files, written atomically."""
 
+import io
 import os
 
 from PIL import Image
@@ -21,11 +22,11 @@ def save_png(path, picture, description=None):
         picture: The array.
         description: What it shows, for the text field `Description` of the file (`PIL.Image.open(path).text`); or None.
     """
-    text = PngInfo()
+    text, content = PngInfo(), io.BytesIO()
     if description is not None:
         text.add_text("Description", description)
-    with files.replacing(path, suffix=".png") as temporary:
-        to_pillow(picture).save(temporary, optimize=True, pnginfo=text)
+    to_pillow(picture).save(content, "PNG", optimize=True, pnginfo=text)
+    files.write(path, content.getbuffer())
 
 
 def save_gif(path, pictures, seconds=0.25):
@@ -33,5 +34,6 @@ def save_gif(path, pictures, seconds=0.25):
     frames = [Image.open(p) if isinstance(p, (str, os.PathLike)) else to_pillow(p) for p in pictures]
     frames = [frame.convert("RGB").quantize(32, dither=Image.Dither.NONE) for frame in frames]  # a film, not a print
     durations = [int(seconds * 1000)] * (len(frames) - 1) + [2000]
-    with files.replacing(path, suffix=".gif") as temporary:
-        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    content = io.BytesIO()
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    files.write(path, content.getbuffer())

@@ -11,7 +11,9 @@ Nothing in a preset is a program: JSON and numbers. What is read is compared fir
 (size, digest, format, classes, shapes) and must be finite; the sentence of an error names the file.
 """
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -23,6 +25,7 @@ import keras
 import numpy as np
 
 from keras_gans import checks, pictures
+from keras_gans.output import files
 from keras_gans.version import __version__
 
 FORMAT = 1
@@ -73,13 +76,13 @@ def save(model, folder, about=None, precision="float32", overwrite=False, sample
                 f"The folder {folder} exists. Give overwrite=True to replace a preset, or another name."
             )
     parent = checks.writable_folder("folder", os.path.dirname(folder))
-    temporary = tempfile.mkdtemp(dir=parent, prefix=".writing-")
-    try:
-        if model.averages:
-            with model.averages[0].applied():
-                _write(model, temporary, about, precision, os.path.basename(folder), samples, seed)
-        else:
+    files.sweep(parent)
+    averaged = model.averages[0].applied() if model.averages else contextlib.nullcontext()
+    made = files.claimed(lambda: tempfile.mkdtemp(dir=parent, prefix=files.TEMPORARY))
+    with files.naming(folder), made as temporary:
+        with averaged:
             _write(model, temporary, about, precision, os.path.basename(folder), samples, seed)
+        checked(temporary)  # before the old one goes
         os.chmod(temporary, 0o755)
         old = None
         if os.path.isdir(folder):
@@ -88,8 +91,6 @@ def save(model, folder, about=None, precision="float32", overwrite=False, sample
         os.replace(temporary, folder)
         if old is not None:
             shutil.rmtree(old)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write(model, folder, about, precision, name, samples, seed):
@@ -103,9 +104,9 @@ def _write(model, folder, about, precision, name, samples, seed):
     text = json.dumps(config, indent=1)
     for policy in ("mixed_bfloat16", "mixed_float16"):  # for training; a preset gives the same images on every machine
         text = text.replace(f'"{policy}"', '"float32"')
-    with open(path("config.json"), "w", encoding="utf-8") as file:
-        file.write(text)
-    with h5py.File(path("model.weights.h5"), "w") as file:
+    files.write(path("config.json"), text.encode())
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
         for place, variable in _variables(model).items():
             owner, number = place.split("/")
             value = keras.ops.convert_to_numpy(variable)
@@ -113,6 +114,7 @@ def _write(model, folder, about, precision, name, samples, seed):
             if not np.all(np.isfinite(small)):
                 raise ValueError(f"Weight {number} of the {owner} is not finite in {precision}: it cannot be a preset.")
             file.create_dataset(place, data=small)
+    files.write(path("model.weights.h5"), weights.getbuffer())
     if len(model.image_shape) == 3:
         images = model.generate(samples, seed=seed)
         pictures.save_png(path("samples.png"), pictures.grid(images, scale=max(1, 64 // max(images.shape[1:3]))))
@@ -129,10 +131,8 @@ def _write(model, folder, about, precision, name, samples, seed):
         "files": {file: _facts(path(file)) for file in CHECKED},
         **about,
     }
-    with open(path("metadata.json"), "w", encoding="utf-8") as file:
-        json.dump(metadata, file, indent=2)
-    with open(path("README.md"), "w", encoding="utf-8") as file:
-        file.write(model_card(metadata))
+    files.write_json(path("metadata.json"), metadata)
+    files.write(path("README.md"), model_card(metadata).encode())
 
 
 def _variables(model):
@@ -249,6 +249,14 @@ def check_file(path, facts):
         raise PresetError(f"The file {path} is damaged or tampered with: SHA-256 {found}, expected {facts['sha256']}.")
 
 
+def checked(folder):
+    """Returns the metadata of a preset folder whose files are those that were written; raises `PresetError`."""
+    metadata = read_metadata(os.path.join(folder, "metadata.json"))
+    for name in CHECKED:
+        check_file(os.path.join(folder, name), metadata["files"][name])
+    return metadata
+
+
 def load(folder, expected_class=None):
     """Returns the model in a preset folder.
 
@@ -260,9 +268,7 @@ def load(folder, expected_class=None):
         PresetError: Anything in the folder is not as it should be; nothing was loaded.
     """
     folder = os.fspath(folder)
-    metadata = read_metadata(os.path.join(folder, "metadata.json"))
-    for name in CHECKED:
-        check_file(os.path.join(folder, name), metadata["files"][name])
+    metadata = checked(folder)
     if expected_class is not None and metadata["class"] != expected_class.__name__:
         raise PresetError(f"The preset {folder} holds a {metadata['class']}, not a {expected_class.__name__}.")
     model = _model(os.path.join(folder, "config.json"), metadata)
