@@ -7,7 +7,7 @@ from keras_gans import checks
 from keras_gans.callbacks.copying import CopiedFresh
 from keras_gans.engine.batches import count
 from keras_gans.engine.private_keras import begin_at_epoch
-from keras_gans.output import files
+from keras_gans.output import logs as csv
 
 
 class Checkpoint(CopiedFresh):
@@ -71,17 +71,8 @@ class History(CopiedFresh):
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
-        rows = [old for old in self.rows() if int(old["epoch"]) < epoch + 1] + [row]
-        names = list(dict.fromkeys(name for r in rows for name in r))
-        with files.replacing(self.path, suffix=".csv") as temporary, open(temporary, "w", encoding="utf-8") as file:
-            file.write(",".join(names) + "\n")
-            for r in rows:
-                file.write(",".join(str(r.get(name, "")) for name in names) + "\n")
+        csv.write(self.path, [old for old in self.rows() if int(old["epoch"]) < epoch + 1] + [row])
 
     def rows(self):
-        """Returns the rows written so far as dicts of strings."""
-        if not os.path.exists(self.path):
-            return []
-        with open(self.path, encoding="utf-8") as file:
-            names, *lines = file.read().splitlines()
-        return [dict(zip(names.split(","), line.split(","), strict=True)) for line in lines]
+        """Returns the rows written so far as dicts of strings; lines that cannot be read are left out."""
+        return csv.read(self.path)[0]

@@ -81,7 +81,8 @@ def _show_run(folder):
     run = Run(folder)
     config, recipe = run.config(), run.recipe()
     rows = run.rows()
-    typer.echo(f"{folder}: {recipe.variant} on {recipe.data}, {len(rows)} of {recipe.epochs} epochs done.\n")
+    done = rows[-1]["epoch"] if rows else 0
+    typer.echo(f"{folder}: {recipe.variant} on {recipe.data}, {done} of {recipe.epochs} epochs done.\n")
     for key, value in recipe.to_dict().items():
         if key not in ("description", "variant", "data", "epochs") and value not in (None, {}):
             typer.echo(f"  {key:<16} {value}")
@@ -95,9 +96,8 @@ def _show_run(folder):
         for key, value in rows[-1].items():
             if key != "epoch":
                 typer.echo(f"  {key:<20} {value}")
-    model = run.model_path if os.path.exists(run.model_path) else run.checkpoint_path
-    if os.path.exists(model):
-        typer.echo(f"\nModel: {model}")
+    if run.models():
+        typer.echo(f"\nModel: {run.models()[0]}")
 
 
 def _show_variant(name):

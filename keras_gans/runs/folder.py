@@ -1,11 +1,13 @@
 """The files of a training run."""
 
 import contextlib
-import csv
 import glob
 import json
 import os
+import shutil
+import warnings
 
+from keras_gans.output import files, locks, logs
 from keras_gans.recipes import from_mapping
 
 FORMAT = 1  # of config.json
@@ -21,8 +23,10 @@ class Run:
     def __init__(self, folder):
         self.folder = os.fspath(folder)
         self.config_path = os.path.join(self.folder, "config.json")
+        self.config_copy = os.path.join(self.folder, "checkpoints", "config.json")
         self.logs_path = os.path.join(self.folder, "logs.csv")
         self.model_path = os.path.join(self.folder, "model.keras")
+        self.previous_path = os.path.join(self.folder, "previous.keras")  # after --restart, until the new one is there
         self.checkpoints = os.path.join(self.folder, "checkpoints")
         self.checkpoint_path = os.path.join(self.checkpoints, "latest.weights.h5")
         self.reals = os.path.join(self.folder, "reals.png")
@@ -30,43 +34,110 @@ class Run:
         self.reconstructions = os.path.join(self.folder, "reconstructions")
         self.tensorboard = os.path.join(self.folder, "tensorboard")
 
-    def config(self):
-        """Returns the content of config.json.
+    @contextlib.contextmanager
+    def alone(self):
+        """Lets one process at a time train in the folder; the lock of a process that was killed is free.
 
         Raises:
-            FileNotFoundError: The folder is no run folder.
-            ValueError: The file is damaged.
+            OSError: Another process trains there; the sentence has its number.
         """
-        if not os.path.isfile(self.config_path):
-            raise FileNotFoundError(f"{self.folder} is no run folder: it has no config.json.")
         try:
-            with open(self.config_path, encoding="utf-8") as file:
+            with locks.held(os.path.join(self.folder, ".lock")):
+                for folder in (self.folder, self.checkpoints, self.samples, self.reconstructions):
+                    files.sweep(folder)
+                yield
+        except locks.Held as error:
+            raise OSError(
+                f"Process {error.owner or '(unknown)'} is training in the folder {self.folder}. Wait until it has "
+                "finished, stop it, or give another --out."
+            ) from None
+
+    def begun(self):
+        """Returns whether the folder holds anything of a run that goes on or is finished."""
+        found = (self.config_path, self.config_copy, self.checkpoint_path, self.model_path)
+        return any(os.path.exists(path) for path in found)
+
+    def config(self):
+        """Returns the content of config.json, or, where it is missing or damaged, of its copy in checkpoints/.
+
+        Raises:
+            FileNotFoundError: The folder is no run folder, or lacks its settings.
+            ValueError: The file is damaged, and so is the copy, or the checkpoint that it tells of.
+        """
+        try:
+            return self._settings_in(self.config_path)
+        except (OSError, ValueError) as error:
+            try:
+                config = self._settings_in(self.config_copy)
+                if os.path.exists(self.checkpoint_path):
+                    files.verify_weights(self.checkpoint_path)
+            except (OSError, ValueError):
+                raise error from None
+            what = "is missing" if isinstance(error, FileNotFoundError) else "is damaged"
+            warnings.warn(f"The file {self.config_path} {what}; its copy in checkpoints/ is used.", stacklevel=1)
+            return config
+
+    def _settings_in(self, path):
+        try:
+            with open(path, encoding="utf-8") as file:
                 config = json.load(file)
             if config["format"] != FORMAT:
                 raise ValueError(f"format {config['format']} is not known")
-            from_mapping(config["recipe"], self.config_path)
-            config["image_shape"], config["num_classes"], config["data"]["sha256"], config["backend"]
-        except (ValueError, KeyError, TypeError) as error:
+            from_mapping(config["recipe"], path)
+            kinds = {"image_shape": list, "num_classes": int, "data": dict, "backend": str}
+            wrong = [name for name, kind in kinds.items() if not isinstance(config[name], kind)]
+            if wrong or not isinstance(config["data"]["sha256"], str):
+                raise ValueError(f"`{[*wrong, 'data'][0]}` is {config[[*wrong, 'data'][0]]!r:.60}")
+        except FileNotFoundError:
+            lacks = "has no config.json, which says of which settings its model is. Put it back, or give another folder"
+            lacks = f"{lacks}; --restart starts over" if self.begun() else "is no run folder: it has no config.json"
+            raise FileNotFoundError(f"{self.folder} {lacks}.") from None
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            what = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise ValueError(
-                f"The file {self.config_path} is damaged or of another version of keras_gans ({error}). Start over "
-                "with --restart, or choose another folder."
+                f"The file {path} is damaged or of another version of keras_gans ({what}). Start over with --restart, "
+                "or choose another folder."
             ) from error
         return config
+
+    def write_config(self, config):
+        """Writes config.json and its copy."""
+        files.write_json(self.config_path, config)
+        os.makedirs(self.checkpoints, exist_ok=True)
+        files.write_json(self.config_copy, config)
 
     def recipe(self):
         """Returns the recipe of the run. An average without a warm-up is of a run begun before version 0.2."""
         return from_mapping(self.config()["recipe"], self.config_path).with_warmup("mean")
 
     def rows(self):
-        """Returns the logs of the epochs done, as dicts of strings."""
-        if not os.path.exists(self.logs_path):
-            return []
-        with open(self.logs_path, encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+        """Returns the logs of the epochs done, as dicts of strings; a warning names lines that cannot be read."""
+        rows, wrong = logs.read(self.logs_path)
+        if wrong:
+            more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            warnings.warn(
+                f"The file {self.logs_path} is damaged: {wrong[0]}{more}. What cannot be read is left out.",
+                stacklevel=2,
+            )
+        return rows
+
+    def keep_damaged_logs(self):
+        """Keeps a copy of logs of which not all can be read, before they are written again without that."""
+        if logs.read(self.logs_path)[1]:
+            shutil.copyfile(self.logs_path, f"{self.logs_path}.damaged")
+            self.rows()  # warns
+
+    def models(self):
+        """Returns the paths of model.keras and the checkpoint, those that are there, the further trained first."""
+        found = [path for path in (self.model_path, self.checkpoint_path) if os.path.exists(path)]
+        return sorted(found, key=os.path.getmtime, reverse=True)
 
     def delete(self):
-        """Removes what a run writes, and nothing else."""
-        single = [self.config_path, self.logs_path, self.model_path, self.checkpoint_path, self.reals]
+        """Removes what a run writes, and nothing else; its model stays as previous.keras until the next one."""
+        if os.path.exists(self.model_path):
+            os.replace(self.model_path, self.previous_path)
+        single = [self.logs_path, f"{self.logs_path}.damaged", self.reals, self.checkpoint_path]
+        single += [self.config_copy, self.config_path]
         found = [path for path in single if os.path.exists(path)]
         for folder, patterns in (
             (self.samples, ("epoch_*.png", "training.gif")),

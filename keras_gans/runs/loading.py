@@ -4,6 +4,7 @@ import contextlib
 import os
 import warnings
 import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -19,13 +20,17 @@ from keras_gans.recipes import building
 from keras_gans.runs import drawing
 from keras_gans.runs.folder import Run
 
+LARGEST_CONFIG = 2**23  # bytes of the description of a model; that of the largest here is a hundred thousand
+LARGEST_EXPANSION = 50  # bytes unpacked for one of a .keras file; weights of floats hardly shrink
+
 
 def load_model(path):
     """Returns the model of keras_gans at `path`.
 
     Args:
-        path: A `.keras` file, or a run folder: its `model.keras`, or, while it is not finished, the settings in
-            `config.json` with the weights of the last checkpoint; or a preset, by name, folder or URL.
+        path: A `.keras` file, or a run folder: its `model.keras`, or, while it is not finished or where that is
+            damaged, the settings in `config.json` with the weights of the last checkpoint; or a preset, by name, folder
+            or URL.
 
     Raises:
         FileNotFoundError: There is nothing at `path`, or no model in the folder.
@@ -35,9 +40,28 @@ def load_model(path):
     if is_preset(path):
         return zoo.from_preset(path)
     if os.path.isdir(path):
-        run = Run(path)
-        return load_file(run.model_path) if os.path.exists(run.model_path) else rebuild(run)
+        return _load_run(Run(path))
     return load_file(path)
+
+
+def _load_run(run):
+    """Returns the further trained of model.keras and the checkpoint of a run, or the one that is whole."""
+    first, *other = run.models() or [run.checkpoint_path]
+
+    def load(at):
+        return load_file(at) if at == run.model_path else rebuild(run)
+
+    try:
+        return load(first)
+    except (OSError, ValueError) as error:
+        if not other:
+            raise
+        try:
+            model = load(other[0])
+        except (OSError, ValueError):
+            raise error from None
+        warnings.warn(f"{error} The model of {other[0]} is used.", stacklevel=2)
+        return model
 
 
 def load(path, average=None):
@@ -78,22 +102,41 @@ def is_preset(path):
     return path in zoo.list_presets() or "://" in path or path.endswith(".zip") or bare
 
 
-def load_file(path):
-    """Returns the model of keras_gans in a `.keras` file; see `load_model`."""
+def check_file(path):
+    """Refuses what is no whole `.keras` file, before anything in it that is large is unpacked.
+
+    Raises:
+        FileNotFoundError, ValueError: There is no such file; it is damaged, or holds far more than its own size.
+    """
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no model file or run folder {path}.")
     try:
         with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            sizes = {entry.filename: entry.file_size for entry in entries}
+            unpacked = sum(entry.file_size for entry in entries)
+            if unpacked > LARGEST_EXPANSION * os.path.getsize(path) + 2**20 or len(sizes) < len(entries):
+                raise ValueError(f"The model file {path} holds {unpacked:,} bytes, which is absurd. Nothing was read.")
+            for name in ("config.json", "metadata.json"):
+                if sizes.get(name, 0) > LARGEST_CONFIG:
+                    raise ValueError(
+                        f"The model file {path} has a {name} of {sizes[name]:,} bytes; at most {LARGEST_CONFIG:,} are "
+                        "read."
+                    )
             damaged = archive.testzip()
-            names = archive.namelist()
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, zlib.error, NotImplementedError, RuntimeError) as error:
         raise ValueError(
             f"The model file {path} cannot be read: it is cut short, or no .keras file ({error})."
         ) from error
     if damaged:
         raise ValueError(f"The model file {path} is damaged: the checksum of {damaged} inside it does not match.")
-    if "config.json" not in names:
+    if "config.json" not in sizes:
         raise ValueError(f"The file {path} is no Keras model: it has no config.json inside.")
+
+
+def load_file(path):
+    """Returns the model of keras_gans in a `.keras` file; see `load_model`."""
+    check_file(path)
     try:
         model = keras.models.load_model(path)
     except Exception as error:  # Keras raises nearly anything for contents it does not know

@@ -1,7 +1,6 @@
 """What a run records of itself, and what differs between two runs."""
 
 import hashlib
-import os
 import platform
 import sys
 
@@ -27,8 +26,7 @@ def resolved(recipe, run=None):
         recipe: A `Recipe`.
         run: The `Run` that goes on; None for a new one.
     """
-    begun = run is not None and os.path.exists(run.config_path)
-    if not begun:
+    if run is None or not run.begun():
         return building.with_precision(recipe).with_warmup(WARMUP)
     old = run.recipe()
     if recipe.precision == "auto":
@@ -101,8 +99,9 @@ def refuse_others(run, settings):
 
     Raises:
         ValueError: The settings differ, or the config.json of the folder is damaged.
+        FileNotFoundError: The folder holds a model without its config.json.
     """
-    if not os.path.exists(run.config_path):
+    if not run.begun():
         return
     different = differences(run, settings)
     if different:

@@ -1,9 +1,11 @@
 """Training in a run folder: the same call trains, resumes and refuses to mix two runs."""
 
+import contextlib
 import dataclasses
 import importlib.util
 import os
 import time
+import warnings
 
 import keras
 from rich.console import Console
@@ -13,7 +15,6 @@ from keras_gans.callbacks.checkpoint import History
 from keras_gans.engine.averaging import weights_in_words
 from keras_gans.engine.batches import count
 from keras_gans.engine.fitting import to_floats
-from keras_gans.output.files import write_json
 from keras_gans.recipes import building
 from keras_gans.runs import drawing, loading, plan, settings
 from keras_gans.runs.folder import Run
@@ -53,7 +54,7 @@ def train(recipe, folder, restart=False, samples=64, console=None):
     Args:
         recipe: A `Recipe`.
         folder: The run folder; created if needed.
-        restart: Whether to remove an earlier run in the folder first.
+        restart: Whether to remove an earlier run in the folder first; its model stays until the new one is there.
         samples: Images in the sample grid of every epoch; 0 for no pictures.
         console: `rich.console.Console` for what there is to say; default standard output.
 
@@ -61,16 +62,21 @@ def train(recipe, folder, restart=False, samples=64, console=None):
         A `Trained`.
 
     Raises:
-        ValueError, TypeError, OSError: For settings that do not fit, a folder with another run, a damaged checkpoint.
+        ValueError, TypeError, OSError: For settings that do not fit, a folder with another run or in which another
+            process trains, a damaged checkpoint.
         Stopped: The user pressed Ctrl-C.
     """
     console = console or Console()
     samples = checks.positive_integer("samples", samples, minimum=0)
     run = Run(checks.writable_folder("--out", folder))
+    with run.alone():
+        return _train(recipe, run, restart, samples, console)
+
+
+def _train(recipe, run, restart, samples, console):
     recipe, trained, done = _prepared(recipe, run, restart)
     if done >= recipe.epochs:
-        if not os.path.exists(run.model_path):
-            trained.model.save(run.model_path)
+        _complete(trained, done)
         rest = "Give more --epochs to go on, or --restart."
         _say(console, f"The run in {run.folder} is finished: {done} epochs. {rest}")
         return trained
@@ -92,7 +98,7 @@ def _prepared(recipe, run, restart):
         of epochs done.
     """
     recipe = settings.resolved(recipe, None if restart else run)
-    begun = {} if restart or not os.path.exists(run.config_path) else run.config()
+    begun = {} if restart or not run.begun() else run.config()
     first = bool(begun) and "drawn" not in begun["data"]
     data = loading.training_data(recipe, first, begun["image_shape"][-1] if begun else None)
     if not begun:
@@ -110,19 +116,46 @@ def _prepared(recipe, run, restart):
         run.delete()
     done = _resumed(model, run)
     recipe = dataclasses.replace(recipe, epochs=plan.epochs_for(model, data.images, recipe), steps=None)
-    write_json(run.config_path, {**recorded, "recipe": recipe.to_dict()})
+    run.write_config({**recorded, "recipe": recipe.to_dict()})
+    run.keep_damaged_logs()
     return recipe, Trained(model, average, run, data.images, data.labels, 0.0), done
 
 
 def _resumed(model, run):
-    """Loads the last checkpoint of a run, if there is one; returns the number of epochs done."""
-    if not os.path.exists(run.checkpoint_path):
+    """Loads the last checkpoint of a run, or its model where there is none; returns the number of epochs done."""
+    if not run.models():
         return 0
+    at = run.checkpoint_path if os.path.exists(run.checkpoint_path) else run.model_path
     try:
-        model.load_weights(run.checkpoint_path)
+        if at == run.model_path:
+            loading.check_file(at)
+        model.load_weights(at)
     except (OSError, ValueError) as error:
+        if at == run.checkpoint_path and os.path.exists(run.model_path):
+            raise ValueError(f"{error} Remove it to go on from model.keras, or start over with --restart.") from error
         raise ValueError(f"{error} Start over with --restart.") from error
+    if at == run.model_path:
+        os.makedirs(run.checkpoints, exist_ok=True)
+        model.save_weights(run.checkpoint_path)
     return count(model.epochs_done)
+
+
+def _complete(trained, done):
+    """Writes the model of a finished run from its checkpoint, where it is missing, damaged or of fewer epochs."""
+    model, path = trained.model, trained.run.model_path
+    if os.path.exists(path):
+        try:
+            if count(loading.load_file(path).epochs_done) == done:
+                return
+        except ValueError as error:
+            warnings.warn(f"{error} It is written again from the checkpoint.", stacklevel=2)
+    _save(model, trained.run)
+
+
+def _save(model, run):
+    model.save(run.model_path)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(run.previous_path)
 
 
 def _announce(console, recipe, trained, done):
@@ -157,14 +190,12 @@ def _fit(recipe, trained, samples, done, console):
         *_callbacks(recipe, trained, samples, bar),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: finished.append(epoch + 1)),
     ]
-    if os.path.exists(run.model_path):  # of fewer epochs; until the new one is there, the checkpoint is the model
-        os.remove(run.model_path)
     options = {"batch_size": recipe.batch_size, "epochs": recipe.epochs, "verbose": 0, "callbacks": chosen}
     begun = time.perf_counter()
     try:
         model.fit(trained.images, trained.labels, **options)
         seconds = time.perf_counter() - begun
-        model.save(run.model_path)
+        _save(model, run)
     except KeyboardInterrupt:
         after = f"after epoch {finished[-1]} of {recipe.epochs}"
         if not finished[-1]:
