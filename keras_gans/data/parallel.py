@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_gans import checks
 from keras_gans.data import worker
-from keras_gans.data.pool import Pool, named, pickled
+from keras_gans.data.pool import Pool, named, odd, pickled
 
 START_METHODS = ("spawn", "forkserver")
 
@@ -55,8 +55,10 @@ class ParallelDataset(keras.utils.PyDataset):
 
     Raises:
         TypeError, ValueError: At construction, for values outside these ranges, an empty or unpicklable source. While
-            loading, what the source raises, with the number of the item and the traceback of the worker.
-        RuntimeError, TimeoutError: A worker died too often, or an item took too long.
+            loading, what the source raises, with the number of the item and the traceback of the worker; the workers
+            end at once, and the next use starts them again.
+        RuntimeError, TimeoutError: A worker died too often, or an item took too long; or the source raised what would
+            end more than itself, such as `SystemExit` or `StopIteration`.
 
     Example:
 
@@ -94,7 +96,7 @@ class ParallelDataset(keras.utils.PyDataset):
         self.batch_size = checks.positive_integer("batch_size", batch_size)
         self.processes = checks.positive_integer("workers", workers, minimum=0)
         self.prefetch = checks.positive_integer("prefetch", prefetch or max(2 * self.processes, 1))
-        self.timeout = checks.number("timeout", timeout, above=0)
+        self.timeout = checks.number("timeout", timeout, above=0, finite=False)
         self.max_restarts = checks.positive_integer("max_restarts", max_restarts, minimum=0)
         if start_method == "fork":
             raise ValueError(
@@ -224,7 +226,12 @@ def _load_here(loader, epoch, batch):
 
     try:
         structure, _ = loader.write(epoch, batch, allocate, lambda item: seen.__setitem__(0, item))
-    except Exception as error:
-        error.add_note(f"Raised while loading {named(loader.source, seen[0])} (epoch {epoch}, batch {batch}).")
+    except KeyboardInterrupt:  # the user's
+        raise
+    except BaseException as error:
+        what = f"loading {named(loader.source, seen[0])} (epoch {epoch}, batch {batch})"
+        if worker.ends_more_than_itself(error):
+            raise odd(what, f"{type(error).__name__}: {error}") from error
+        error.add_note(f"Raised while {what}.")
         raise
     return worker.unflatten(structure, arrays)

@@ -60,6 +60,11 @@ class _Task:
     arrays: Any = None
     error: Any = None
 
+    def failure(self):
+        """Returns the error, which is kept nowhere else: its traceback refers to this task and to the pool."""
+        error, self.error = self.error, None
+        return error
+
 
 @dataclasses.dataclass
 class _Worker:
@@ -157,12 +162,12 @@ class Pool:
             if task.state == "ready" and arrays is None:
                 arrays = [np.array(view) for view in worker.views(task.layout, task.slot.segment.buf)]
             self.release(task)
+            if task.state == "failed":
+                raise task.failure()
             self.aim(window[1:])
-        except BaseException:  # a worker died too often or hangs, or Ctrl-C left a message half read
+        except BaseException:  # an item raised, a worker died too often or hangs, or Ctrl-C left a message half read
             self.finalizer()
             raise
-        if task.state == "failed":
-            raise task.error
         return worker.unflatten(task.layout[0], arrays)
 
     def aim(self, window):
@@ -229,15 +234,15 @@ class Pool:
             return
         if message[1] is None:
             _, _, content, words, text, _ = message
-            raise _remote(content, words, text, "Raised while a worker read the source.")
+            raise _remote(content, "a worker read the source", words, text)
         task = from_worker.tasks.popleft()
         if kind == "done":
             task.state = "ready"
             task.layout, task.arrays = message[2:]
         else:
             _, (epoch, batch), content, words, text, item = message
-            note = f"Raised while loading {named(self.source, item)} (epoch {epoch}, batch {batch})."
-            task.state, task.error = "failed", _remote(content, words, text, note)
+            what = f"loading {named(self.source, item)} (epoch {epoch}, batch {batch})"
+            task.state, task.error = "failed", _remote(content, what, words, text)
         if not task.wanted:
             self.release(task)
 
@@ -311,15 +316,20 @@ class _RemoteTraceback(Exception):
         return f"\n{self.args[0]}"
 
 
-def _remote(content, words, text, note):
+def _remote(content, what, words, text):
     """Returns the exception of a worker, with its traceback and a note."""
     if content is None:
-        error = RuntimeError(words)
+        error = odd(what, words)
     else:
         error = pickle.loads(content)  # noqa: S301 - made and tested by our worker
     error.__cause__ = _RemoteTraceback(text)
-    error.add_note(note)
+    error.add_note(f"Raised while {what}.")
     return error
+
+
+def odd(what, words):
+    """Returns the error for what cannot be raised here: it cannot be sent, or it would end the program or a loop."""
+    return RuntimeError(f"While {what}, the source or the transform raised {words}.")
 
 
 def _shut_down(state, owner):

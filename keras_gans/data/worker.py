@@ -224,11 +224,18 @@ class _Worker:
                 pass
 
 
+def ends_more_than_itself(error):
+    """Returns whether an exception has a meaning of its own for who catches it: to end the program, or a loop."""
+    return not isinstance(error, Exception) or isinstance(error, (StopIteration, StopAsyncIteration))
+
+
 def _send_error(connection, key, error, item):
     text = traceback.format_exc()
     try:
-        content = pickle.dumps(error)
-        pickle.loads(content)  # noqa: S301 - not every exception survives
+        content = None
+        if not ends_more_than_itself(error):
+            content = pickle.dumps(error)
+            pickle.loads(content)  # noqa: S301 - not every exception survives
     except Exception:
         content = None
     connection.send(("error", key, content, f"{type(error).__name__}: {error}", text, item))

@@ -73,6 +73,19 @@ class FailsUnusually(Numbers):
         raise Unusual("first", "second")
 
 
+class Ends(Numbers):
+    """Raises at item 11 what would end the program, or a loop, that asks for it."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+
+    def __getitem__(self, index):
+        if index == 11:
+            raise self.kind(3)
+        return super().__getitem__(index)
+
+
 class Dies(Numbers):
     """Kills its own process at item 11, as often as the file `counter` says."""
 

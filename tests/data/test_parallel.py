@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 
 import keras
 import numpy as np
@@ -241,6 +242,34 @@ def test_an_exception_is_raised_with_its_traceback_and_its_item(workers):
         if workers:
             assert "sources.py" in str(caught.value.__cause__) and "raise KeyError" in str(caught.value.__cause__)
         assert len(dataset[2][1]) == 8  # and the dataset goes on
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration])
+def test_what_would_end_the_program_or_a_loop_is_an_error_of_the_item(kind, workers):
+    if kind is KeyboardInterrupt and workers == 0:
+        return  # that may be the user's
+    with ParallelDataset(sources.Ends(kind), batch_size=16, workers=workers, shuffle=False) as dataset:
+        with pytest.raises(RuntimeError, match=rf"loading item 11 \(epoch 0, batch 0\), .* raised {kind.__name__}: 3"):
+            list(dataset)
+
+
+def test_an_exception_frees_workers_and_shared_memory_at_once():
+    dataset = ParallelDataset(sources.Fails(), batch_size=8, workers=2, shuffle=False)
+    dataset[0]
+    pool = weakref.ref(dataset._pool)
+    processes, prefix = [each.process for each in pool().state.workers], pool().prefix
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(KeyError) as caught:
+            list(dataset)
+        assert not any(process.is_alive() for process in processes)
+        assert not os.path.isdir("/dev/shm") or not [name for name in os.listdir("/dev/shm") if prefix in name]
+        del caught, dataset
+        assert pool() is None  # nothing that refers to itself is left
+    finally:
+        gc.enable()
 
 
 def test_an_exception_that_cannot_be_sent_arrives_in_words():
