@@ -51,7 +51,7 @@ def pack(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     for sentence in skipped:
-        typer.echo(f"Skipped {sentence}.", err=True)
+        typer.echo(checks.printable(f"Skipped {sentence}."), err=True)
     shape = "x".join(map(str, images.shape[1:]))
     classes = f" in {len(images.classes)} classes" if images.classes else ""
     typer.echo(f"Wrote {len(images):,} images of {shape}{classes} to {images.path}.")

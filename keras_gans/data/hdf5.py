@@ -1,15 +1,13 @@
-"""Images in one HDF5 file: checked, mapped into memory, and read from any number of processes.
+"""A folder of pictures packed into one HDF5 file, and such a file as arrays.
 
-A file that `pack` writes holds
-
-    images      uint8 (n, h, w, c), contiguous, so that it can be mapped
-    labels      int64 (n,), where there are classes
-    checksums   uint32, the CRC-32 of every block of 256 images; the last may be shorter
-    attributes  format, block, settings (JSON: where the images came from), classes (JSON), labels_checksum
+Packing writes with plain calls and asks for the room first: HDF5, and a file mapped into memory, end the process where
+the disk is full.
 """
 
+import contextlib
 import json
 import os
+import shutil
 import zlib
 
 import h5py
@@ -17,135 +15,13 @@ import numpy as np
 
 from keras_gans import checks
 from keras_gans.data.arrays import height_and_width, to_channels, to_size
+from keras_gans.data.hdf5_images import BLOCK, HDF5Images, is_path
 from keras_gans.data.image_folder import ImageFolder
-from keras_gans.data.source import ImageSource
-from keras_gans.output import files
+from keras_gans.output import files, locks
 
 FORMAT = "keras_gans images 1"
-BLOCK = 256  # images per checksum
 SUFFIXES = (".h5", ".hdf5")
-
-
-class HDF5Images(ImageSource):
-    """The images of an HDF5 file, read when they are asked for.
-
-    The file is opened on first use in each process, so that the object can be sent to other processes. A file written
-    by `keras-gans data pack` is mapped into memory, and each block of 256 images is checked against its checksum when
-    it is first touched. Any other file with a uint8 dataset `images` (n, h, w, 1 or 3), and perhaps `labels` (n,), is
-    read as it is.
-
-    Args:
-        path: The file.
-        verify: Whether blocks are checked. Default True.
-
-    Attributes:
-        shape: (n, h, w, c).
-        labels: int64 (n,), or None.
-        classes: Names of the classes, or None.
-
-    Raises:
-        FileNotFoundError, OSError: There is no such file; it is damaged, or no HDF5 file.
-        ValueError: It has no dataset `images` of this kind.
-
-    Example:
-
-    >>> images = HDF5Images("photos.h5")
-    >>> model.fit(images.dataset(batch_size=64, workers=2), epochs=10)
-    """
-
-    def __init__(self, path, verify=True):
-        self.path = os.path.abspath(os.path.expanduser(_is_path(path)))
-        self.verify = bool(verify)
-        with _opened(self.path) as file:
-            images = file.get("images")
-            if not isinstance(images, h5py.Dataset) or images.dtype != np.uint8 or not _are_images(images.shape):
-                found = f"{images.dtype} {images.shape}" if isinstance(images, h5py.Dataset) else "no such dataset"
-                raise ValueError(
-                    f"The file {self.path} must have a dataset `images` of uint8 (n, height, width, 1 or 3). It has "
-                    f"{found}."
-                )
-            self.shape = images.shape
-            self.labels = np.asarray(file["labels"], np.int64) if "labels" in file else None
-            self.classes = json.loads(file.attrs["classes"]) if "classes" in file.attrs else None
-            self.checksums = np.asarray(file["checksums"]) if "checksums" in file else None
-            self.block = int(file.attrs.get("block", BLOCK))
-            if self.verify and self.labels is not None and "labels_checksum" in file.attrs:
-                if zlib.crc32(self.labels.tobytes()) != file.attrs["labels_checksum"]:
-                    raise OSError(f"The file {self.path} is damaged: its labels do not match their checksum.")
-        if self.labels is not None and self.labels.shape != self.shape[:1]:
-            raise ValueError(
-                f"The file {self.path} must have one label per image. It has {self.shape[0]} images and labels of "
-                f"shape {self.labels.shape}."
-            )
-        self._opened_by = None
-
-    def __len__(self):
-        return self.shape[0]
-
-    def __repr__(self):
-        return f"<HDF5Images {self.path!r}: {len(self)} images of {'x'.join(map(str, self.shape[1:]))}>"
-
-    def __getitem__(self, index):
-        """Returns the image at `index`, uint8 (h, w, c).
-
-        Raises:
-            IndexError: There is no such index.
-            OSError: The block or chunk in which it lies is damaged; the sentence names file and images.
-        """
-        index = range(len(self))[index]
-        images = self._images()
-        if self.verify and self.checksums is not None and not self._checked[index // self.block]:
-            self.check_block(index // self.block)
-        try:
-            return np.array(images[index])
-        except OSError as error:
-            rows = (images.chunks or (1,))[0] if hasattr(images, "chunks") else 1
-            first = index // rows * rows
-            raise OSError(
-                f"The file {self.path} is damaged: the chunk with the images {first} to {first + rows - 1} cannot be "
-                f"read ({error})."
-            ) from error
-
-    def blocks(self):
-        """Returns the number of blocks with a checksum each."""
-        return -(-len(self) // self.block)
-
-    def check_block(self, block):
-        """Raises `OSError` if the images of a block are not those that were written."""
-        first, last = block * self.block, min((block + 1) * self.block, len(self))
-        if zlib.crc32(np.ascontiguousarray(self._images()[first:last])) != self.checksums[block]:
-            raise OSError(
-                f"The file {self.path} is damaged: chunk {block} of {self.blocks()}, the images {first} to {last - 1}, "
-                "does not match its checksum."
-            )
-        self._checked[block] = True
-
-    def load(self):
-        """Returns `(images, labels)`: uint8 (n, h, w, c), mapped from the file where possible, and int64 (n,) or None.
-
-        Every block is checked first.
-        """
-        images = self._images()
-        if self.verify and self.checksums is not None:
-            for block in range(self.blocks()):
-                self.check_block(block)
-        return (images if isinstance(images, np.ndarray) else images[:]), self.labels
-
-    def _images(self):
-        """Returns the images as an array mapped into memory, or the dataset of a file that cannot be mapped."""
-        if self._opened_by != os.getpid():
-            with _opened(self.path) as file:
-                offset = file["images"].id.get_offset()
-            if offset is None:
-                self._rows = h5py.File(self.path, "r")["images"]
-            else:
-                self._rows = np.memmap(self.path, np.uint8, "r", offset, self.shape)
-            self._checked = np.zeros(self.blocks(), bool)
-            self._opened_by = os.getpid()
-        return self._rows
-
-    def __getstate__(self):
-        return {**{k: v for k, v in self.__dict__.items() if k not in ("_rows", "_checked")}, "_opened_by": None}
+ROOM = 2**16  # bytes of a packed file beside its arrays, more than enough but for very many classes
 
 
 def pack(folder, path, image_size=64, channels=3, crop=True, on_error="skip", overwrite=False, progress=None):
@@ -165,12 +41,22 @@ def pack(folder, path, image_size=64, channels=3, crop=True, on_error="skip", ov
     Raises:
         FileExistsError: `path` is there.
         ValueError, TypeError: Those of `ImageFolder`; a file that cannot be read, with `on_error="raise"`.
+        OSError: There is not enough room for the file, or another process packs into it.
     """
-    path = os.path.abspath(os.path.expanduser(_is_path(path)))
+    path = os.path.abspath(os.path.expanduser(is_path(path)))
     if not path.endswith(SUFFIXES):
         raise ValueError(f"`path` must end in .h5 or .hdf5. {checks.received(path=path)}")
     if os.path.exists(path) and not overwrite:
         raise FileExistsError(f"The file {path} exists. Give overwrite=True (--overwrite), or another name.")
+    checks.writable_folder("folder of path", os.path.dirname(path))
+    try:
+        with files.naming(path), locks.held(f"{path}.partial.lock"):
+            return _pack(folder, path, image_size, channels, crop, on_error, progress or (lambda done, total: None))
+    except locks.Held as error:
+        raise OSError(f"Process {error.owner or '(unknown)'} is packing images into {path}.") from None
+
+
+def _pack(folder, path, image_size, channels, crop, on_error, told):
     source = ImageFolder(folder, image_size, channels, on_error=on_error, crop=crop)
     names = [os.path.relpath(each, source.path) for each in source.paths]
     stamps = [
@@ -188,35 +74,33 @@ def pack(folder, path, image_size=64, channels=3, crop=True, on_error="skip", ov
     state = _resumable(partial, state_path, settings)
     shape = (len(source), *source.image_size, source.channels)
     if state is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(partial)
         _create(partial, shape, source, settings)
         state = {"settings": settings, "done": 0, "kept": 0, "skipped": []}
-    images, labels = _mapped(partial)
-    told = progress or (lambda done, total: None)
-    for start in range(state["done"], len(source), BLOCK):
-        stop, kept = min(start + BLOCK, len(source)), state["kept"]
-        for index, (image, reason) in zip(range(start, stop), source.decoded(range(start, stop)), strict=True):
-            if image is None:
-                if on_error == "raise":
+    with _Arrays(partial) as arrays:
+        for start in range(state["done"], len(source), BLOCK):
+            stop = min(start + BLOCK, len(source))
+            rows, labels = [], []
+            for index, (image, reason) in zip(range(start, stop), source.decoded(range(start, stop)), strict=True):
+                if image is not None:
+                    rows.append(image)
+                    labels.append(0 if source.labels is None else source.labels[index])
+                elif on_error == "raise":
                     raise ValueError(f"The file {source.paths[index]!r} is broken: {reason}.")
-                state["skipped"].append(f"{source.paths[index]}: {reason}")
-                continue
-            images[kept] = image
-            if labels is not None:
-                labels[kept] = source.labels[index]
-            kept += 1
-        for array in (images, labels):
-            if array is not None:
-                array.flush()
-        state.update(done=stop, kept=kept)
-        with files.replacing(state_path, suffix=".json") as temporary, open(temporary, "w", encoding="utf-8") as file:
-            json.dump(state, file)
-        told(stop, len(source))
-    if state["kept"] == 0:
-        raise ValueError(f"None of the {len(source)} image files in {source.path} can be read: {state['skipped'][0]}.")
-    del images, labels
-    if state["kept"] < len(source):
-        _shorten(partial, state["kept"], source, settings)
-    _write_checksums(partial)
+                else:
+                    state["skipped"].append(f"{source.paths[index]}: {reason}")
+            arrays.write(state["kept"], rows, labels)
+            state.update(done=stop, kept=state["kept"] + len(rows))
+            files.write_json(state_path, state)
+            told(stop, len(source))
+        if state["kept"] == 0:
+            raise ValueError(
+                f"None of the {len(source)} image files in {source.path} can be read: {state['skipped'][0]}."
+            )
+        if state["kept"] < len(source):
+            _shorten(arrays, partial, state["kept"], source, settings)
+    _finish(partial)
     os.replace(partial, path)
     os.remove(state_path)
     return HDF5Images(path), state["skipped"]
@@ -229,36 +113,78 @@ def load(path, image_size=None, channels=None):
     return to_channels(to_size(images, size), channels), labels
 
 
+class _Arrays:
+    """The arrays of a file that is being packed, read and written with plain calls."""
+
+    def __init__(self, path):
+        with h5py.File(path, "r", locking=False) as file:
+            self.places = {name: (file[name].id.get_offset(), file[name].shape, file[name].dtype) for name in file}
+        self.file = open(path, "r+b")  # noqa: SIM115 - closed by __exit__
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.file.close()
+
+    def put(self, name, start, rows):
+        """Writes rows of an array from row `start` on."""
+        offset, shape, dtype = self.places[name]
+        rows = np.ascontiguousarray(rows, dtype)
+        self.file.seek(offset + start * dtype.itemsize * int(np.prod(shape[1:])))
+        self.file.write(rows.data)
+
+    def get(self, name, start, stop):
+        """Returns the rows start..stop of an array."""
+        offset, shape, dtype = self.places[name]
+        row = dtype.itemsize * int(np.prod(shape[1:]))
+        stop = min(stop, shape[0])
+        self.file.seek(offset + start * row)
+        return np.frombuffer(self.file.read((stop - start) * row), dtype).reshape(stop - start, *shape[1:])
+
+    def write(self, start, images, labels):
+        """Writes images and their labels from row `start` on, through to the disk."""
+        if len(images):
+            self.put("images", start, images)
+            if "labels" in self.places:
+                self.put("labels", start, labels)
+        self.flush()
+
+    def flush(self):
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+
 def _create(path, shape, source, settings):
     """Makes the file with room for everything, so that filling it changes nothing but pixels."""
-    early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    early.set_layout(h5py.h5d.CONTIGUOUS)
     kinds = {"images": (shape, np.uint8), "checksums": ((-(-shape[0] // BLOCK),), np.uint32)}
     if source.labels is not None:
         kinds["labels"] = shape[:1], np.int64
-    with h5py.File(path, "w") as file:
+    attributes = {"format": FORMAT, "block": BLOCK, "settings": json.dumps(settings)}
+    if source.classes is not None:
+        attributes["classes"] = json.dumps(source.classes)
+    if source.labels is not None:
+        attributes["labels_checksum"] = np.int64(0)
+    needed = sum(int(np.prod(size)) * np.dtype(dtype).itemsize for size, dtype in kinds.values())
+    needed += ROOM + sum(len(str(value)) for value in attributes.values())
+    free = shutil.disk_usage(os.path.dirname(path)).free
+    if needed > free:
+        whole, folder = path.removesuffix(".partial"), os.path.dirname(path)
+        raise OSError(f"The file {whole} needs {needed / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free in {folder}.")
+    files.require_space(path, needed)
+    early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    early.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    early.set_layout(h5py.h5d.CONTIGUOUS)
+    with h5py.File(path, "w", locking=False) as file:
         for name, (size, dtype) in kinds.items():
             h5py.h5d.create(
                 file.id, name.encode(), h5py.h5t.py_create(np.dtype(dtype)), h5py.h5s.create_simple(size), early
             )
-        file.attrs["format"] = FORMAT
-        file.attrs["block"] = BLOCK
-        file.attrs["settings"] = json.dumps(settings)
-        if source.classes is not None:
-            file.attrs["classes"] = json.dumps(source.classes)
-
-
-def _mapped(path):
-    """Returns images and labels (or None) of a file that is being written, as arrays mapped into memory."""
-    with h5py.File(path, "r") as file:
-        found = {name: (file[name].id.get_offset(), file[name].shape, file[name].dtype) for name in file}
-
-    def array(name):
-        offset, shape, dtype = found[name]
-        return np.memmap(path, dtype, "r+", offset, shape)
-
-    return array("images"), array("labels") if "labels" in found else None
+        for name, value in attributes.items():
+            file.attrs[name] = value
+    with open(path, "r+b") as file:
+        files.reserve(file, os.path.getsize(path))
 
 
 def _resumable(partial, state_path, settings):
@@ -266,49 +192,37 @@ def _resumable(partial, state_path, settings):
     try:
         with open(state_path, encoding="utf-8") as file:
             state = json.load(file)
-    except (OSError, ValueError):
+        done, kept = state["done"], state["kept"]
+        if state["settings"] != settings or not 0 <= kept <= done <= settings["files"]:
+            return None
+        with _Arrays(partial) as arrays:  # its place for the last image is there
+            offset, shape, _ = arrays.places["images"]
+            whole = shape[0] == settings["files"] and os.path.getsize(partial) >= offset + int(np.prod(shape))
+        return state if whole and isinstance(state["skipped"], list) else None
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError):
         return None
-    return state if state.get("settings") == settings and os.path.exists(partial) else None
 
 
-def _shorten(path, count, source, settings):
+def _shorten(arrays, path, count, source, settings):
     """Writes the file again without the room of the images that could not be read."""
-    images, labels = _mapped(path)
+    _, shape, _ = arrays.places["images"]
     with files.replacing(path, suffix=".h5") as temporary:
-        _create(temporary, (count, *images.shape[1:]), source, settings)
-        new_images, new_labels = _mapped(temporary)
-        for start in range(0, count, BLOCK):
-            new_images[start : start + BLOCK] = images[start : min(start + BLOCK, count)]
-        if new_labels is not None:
-            new_labels[:] = labels[:count]
-        for array in (new_images, new_labels):
-            if array is not None:
-                array.flush()
+        _create(temporary, (count, *shape[1:]), source, settings)
+        with _Arrays(temporary) as shorter:
+            for start in range(0, count, BLOCK):
+                stop = min(start + BLOCK, count)
+                labels = arrays.get("labels", start, stop) if "labels" in arrays.places else None
+                shorter.write(start, arrays.get("images", start, stop), labels)
 
 
-def _write_checksums(path):
-    images, labels = _mapped(path)
-    sums = [zlib.crc32(images[start : start + BLOCK]) for start in range(0, len(images), BLOCK)]
-    with h5py.File(path, "r+") as file:
-        file["checksums"][:] = sums
-        if labels is not None:
-            file.attrs["labels_checksum"] = zlib.crc32(labels.tobytes())
-
-
-def _is_path(path):
-    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise TypeError(f"`path` must be the path of an HDF5 file. {checks.received(path=path)}")
-    return os.fspath(path)
-
-
-def _are_images(shape):
-    return len(shape) == 4 and shape[0] > 0 and shape[-1] in (1, 3)
-
-
-def _opened(path):
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"There is no HDF5 file {path}.")
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise OSError(f"The file {path} is damaged (cut short), or no HDF5 file: {error}.") from error
+def _finish(path):
+    """Writes the checksums, into room that is there."""
+    with _Arrays(path) as arrays:
+        count = arrays.places["images"][1][0]
+        blocks = range(0, count, BLOCK)
+        arrays.put("checksums", 0, [zlib.crc32(arrays.get("images", start, start + BLOCK)) for start in blocks])
+        arrays.flush()
+        labels = arrays.get("labels", 0, count) if "labels" in arrays.places else None
+    if labels is not None:
+        with h5py.File(path, "r+", locking=False) as file:
+            file.attrs.modify("labels_checksum", np.int64(zlib.crc32(labels.tobytes())))

@@ -1,7 +1,10 @@
 """HDF5 files of images: written whole, resumed, read from any process, and refused by name when damaged."""
 
 import json
+import os
 import pickle
+import resource
+import shutil
 
 import h5py
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 from PIL import Image
 
 from keras_gans.data import HDF5Images, ImageFolder, hdf5, load
+from keras_gans.output import locks
 
 pytestmark = pytest.mark.one_backend
 
@@ -199,3 +203,132 @@ def test_a_worker_names_the_damaged_file(packed, tmp_path):
     with packed.dataset(batch_size=11, workers=1) as dataset:
         with pytest.raises(OSError, match="set.h5 is damaged: chunk 0"):
             dataset[0]
+
+
+def test_packing_asks_for_the_room_before_it_decodes(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageFolder, "decoded", lambda self, rows: pytest.fail("a picture was decoded"))
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**6, 10**6 - 1000, 1000))
+        with pytest.raises(OSError, match=r"set.h5 needs 0.1 MB, and 0.0 MB are free in "):
+            hdf5.pack(folder, tmp_path / "new" / "set.h5", 8)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))  # what a quota does
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            hdf5.pack(folder, tmp_path / "new" / "set.h5", 64)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert raised.value.filename == str(tmp_path / "new" / "set.h5")
+    assert os.listdir(tmp_path / "new") == []
+
+
+def test_a_packed_file_has_no_holes_while_it_is_filled(folder, tmp_path):
+    def stop(done, total):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        hdf5.pack(folder, tmp_path / "set.h5", 64, progress=stop)
+    found = os.stat(tmp_path / "set.h5.partial")
+    assert found.st_blocks * 512 >= found.st_size > 11 * 64 * 64 * 3
+    with locks.held(tmp_path / "set.h5.partial.lock"):
+        with pytest.raises(OSError, match=f"Process {os.getpid()} is packing images into .*set.h5"):
+            hdf5.pack(folder, tmp_path / "set.h5", 64)
+    for name, damage in (("set.h5.partial.json", b"[]"), ("set.h5.partial", b"cut short")):
+        (tmp_path / name).write_bytes(damage)
+    np.testing.assert_array_equal(
+        hdf5.pack(folder, tmp_path / "set.h5", 64)[0].load()[0], ImageFolder(folder).load()[0]
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_cut_short_while_it_is_read_is_an_error(packed, tmp_path, workers):
+    mapped, _ = packed.load()
+    part, row = mapped[2:], mapped[3].copy()
+    assert type(mapped[[1, 2]]) is np.ndarray and mapped[1, 2].shape == (8, 3) and (part[1] == row).all()
+    with packed.dataset(batch_size=2, workers=workers, prefetch=1) as dataset:
+        iterator = iter(dataset)
+        next(iterator)
+        os.truncate(packed.path, 1000)
+        with pytest.raises(OSError, match="set.h5 is damaged: it has been cut short"):
+            list(iterator)
+    for array in (mapped, part):
+        with pytest.raises(OSError, match="set.h5 is damaged: it has been cut short"):
+            array[0]
+
+
+def external(file, name, path):
+    file.create_dataset(name, (3, 4, 4, 1) if name == "images" else (3,), "u1", external=[(str(path), 0, 48)])
+
+
+def virtual(file, name, path):
+    shape = (3, 4, 4, 1) if name == "images" else (3,)
+    layout = h5py.VirtualLayout(shape, "u1")
+    layout[:] = h5py.VirtualSource(str(path), "images", shape)
+    file.create_virtual_dataset(name, layout)
+
+
+def linked(file, name, path):
+    file[name] = h5py.ExternalLink(str(path), "images")
+
+
+def softly_linked(file, name, path):
+    file["there"] = h5py.ExternalLink(str(path), "/")
+    file[name] = h5py.SoftLink("/there/images")
+
+
+def huge(file, name, path):
+    shape = (3, 2**14, 2**14, 1) if name == "images" else (3,)
+    file.create_dataset(name, shape, "u1", chunks=shape if name == "labels" else (1, 64, 64, 1), compression="gzip")
+
+
+@pytest.mark.parametrize("name", ["images", "labels", "checksums"])
+@pytest.mark.parametrize("elsewhere", [external, virtual, linked, softly_linked, huge])
+def test_nothing_but_the_file_itself_is_read(tmp_path, elsewhere, name):
+    if elsewhere is huge and name != "images":
+        return  # their shapes are those of the images
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["images"] = np.zeros((3, 4, 4, 1), np.uint8)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        if name != "images":
+            file["images"] = np.zeros((3, 4, 4, 1), np.uint8)
+        elsewhere(file, name, tmp_path / "other.h5")
+    with pytest.raises(ValueError, match=f"x.h5 must hold its `{name}` itself"):
+        HDF5Images(tmp_path / "x.h5")
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.array([0.2, 1.7, np.nan]), "must have integer labels. It has labels of float64"),
+        (np.array([0, 10**9, 1]), r"must have labels in 0..65,535, .* It has labels\[1\]=1000000000"),
+        (np.array([0, 1, 2**64 - 1], np.uint64), r"It has labels\[2\]=18446744073709551615"),
+        (np.array([0, -1, 1]), r"It has labels\[1\]=-1"),
+        (np.array([b"cat", b"dog", b"cat"]), "must have integer labels"),
+        (np.zeros((3, 2), int), "must have one label per image"),
+    ],
+)
+def test_labels_that_are_no_numbers_of_classes_are_refused(tmp_path, labels, words):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["images"], file["labels"] = np.zeros((3, 4, 4, 1), np.uint8), labels
+    with pytest.raises(ValueError, match=f"x.h5 .*{words}"):
+        HDF5Images(tmp_path / "x.h5")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("classes", "no JSON", "`classes` must be a JSON list"),
+        ("classes", "[" * 100_000, "`classes` must be a JSON list"),
+        ("classes", '["a"]', "a name for each of its labels"),
+        ("classes", 5, "`classes` must be a JSON list"),
+        ("block", "abc", "`block` must be a positive integer, and is 'abc'"),
+        ("block", 0, "`block` must be a positive integer"),
+        ("block", -4, "`block` must be a positive integer"),
+        ("block", 1000, "its 1 blocks need as many checksums"),
+        ("labels_checksum", "abc", "its labels do not match"),
+    ],
+)
+def test_damaged_attributes_are_named(packed, name, value, words):
+    with h5py.File(packed.path, "r+") as file:
+        file.attrs[name] = value
+    with pytest.raises(OSError, match=f"set.h5 is damaged: .*{words}"):
+        HDF5Images(packed.path)
