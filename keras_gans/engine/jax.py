@@ -6,6 +6,8 @@ Every function here opens a scope that starts as a copy of the scope around it, 
 made inside (batch statistics, seeds) back to that outer scope, or to the variables when there is none.
 """
 
+import contextlib
+
 import jax
 import keras
 from jax import numpy as jnp
@@ -138,6 +140,12 @@ def rows_per_call(count):
 def end_epoch():
     """Called after the last step of an epoch that has fewer steps than Keras expects."""
     pass  # Keras sees for itself that there is no batch left
+
+
+def after(data):
+    """Returns an empty context: a step here begins with its batch."""
+    del data
+    return contextlib.nullcontext()
 
 
 def sync(model):

@@ -152,19 +152,21 @@ class GenerativeModel(Fitting, Inference, Saving, Carrying, BuiltByConstructor, 
         raise NotImplementedError(f"{type(self).__name__} must define observed_losses().")
 
     def test_step(self, data):
-        images, labels = self.batch(data)
-        latents = self.sample_latents(ops.shape(images)[0], training=False)
-        return self.report(**self.observed_losses(images, labels, latents))
+        with backend.after(data):
+            images, labels = self.batch(data)
+            latents = self.sample_latents(ops.shape(images)[0], training=False)
+            return self.report(**self.observed_losses(images, labels, latents))
 
     def make_train_function(self, force=False):
         if self.train_function is None or force:
             step = self._step()
 
             def train_step(data):
-                logs = step(self, data)
-                for average in self.averages:
-                    first = average.networks[0]
-                    average.update(self.optimizer.of(first) if first in self.players else None)
+                with backend.after(data):
+                    logs = step(self, data)
+                    for average in self.averages:
+                        first = average.networks[0]
+                        average.update(self.optimizer.of(first) if first in self.players else None)
                 return logs
 
             plain_setattr(self, "train_step", train_step)

@@ -43,7 +43,7 @@ def layers_of(network, recursive=True, include_self=True):
 
 
 def producer(tensor):
-    """Returns what computes a symbolic tensor, a layer or an operation. Reason: graphs are read by private names alone."""
+    """Returns the layer or operation that computes a symbolic tensor. Reason: no public name leads back in a graph."""
     return tensor._keras_history.operation
 
 

@@ -5,7 +5,9 @@ is wrong is said with the number of the batch.
 """
 
 import copy
+import functools
 import itertools
+import logging
 import re
 
 import keras
@@ -14,6 +16,7 @@ import numpy as np
 from keras_gans import checks
 
 IMAGE_KEYS, LABEL_KEYS = ("image", "images"), ("label", "labels")
+PIXELS = "`images` must be floats in 0..255, as those of the first batch are. Received: floats from"
 RANGE = "`images` must be uint8 in 0..255 or finite floats in [-1, 1]. Received: floats from"
 CLASSES = "`labels` must be in 0..{}. Received: labels from"
 
@@ -50,6 +53,29 @@ def unpacked(data, conditional):
     return data, None
 
 
+def with_images(batch, function):
+    """Returns a batch as `unpacked` takes it with its images replaced by `function(images)`."""
+    if isinstance(batch, dict):
+        key = next(key for key in IMAGE_KEYS if key in batch)
+        return {**batch, key: function(batch[key])}
+    if isinstance(batch, (tuple, list)):
+        return (with_images(batch[0], function), *batch[1:])
+    return function(batch)
+
+
+def scaled(images):
+    """Returns floats in 0..255 as floats in [-1, 1]."""
+    return images / 127.5 - 1.0
+
+
+@functools.cache
+def _say_that_pixels_are_scaled():
+    logging.getLogger("keras_gans").warning(
+        "The dataset yields floats in 0..255, as keras.utils.image_dataset_from_directory does: they are scaled to "
+        "[-1, 1]."
+    )
+
+
 class BatchCheck:
     """Refuses a batch that a model cannot train on. It holds no model, so that worker processes can take it along.
 
@@ -58,23 +84,42 @@ class BatchCheck:
         num_classes: 0, or the number of classes of a conditional model.
     """
 
+    pixels = False  # whether the images are floats in 0..255, which are scaled
+
     def __init__(self, image_shape, num_classes):
         self.image_shape, self.num_classes = image_shape, num_classes
 
-    def first(self, batch):
-        """Checks the first batch of a dataset, whose range also tells floats in 0..1 from those in [-1, 1]."""
+    def first(self, batch, scales=False):
+        """Checks the first batch of a dataset, whose range also tells floats in 0..1 from those in [-1, 1].
+
+        Args:
+            batch: The batch, of NumPy arrays.
+            scales: Whether floats in 0..255 are taken, for a dataset into which the scaling can be put.
+        """
         images, labels = self._arrays(batch)
-        checks.images("images", images, self.image_shape)
+        if scales and images.ndim == 4 and images.dtype.kind == "f" and images.min() >= 0 and 1 < images.max() <= 255:
+            self.pixels, images = True, scaled(images)
+            _say_that_pixels_are_scaled()
+        try:
+            checks.images("images", images, self.image_shape)
+        except ValueError as error:
+            advice = "Let the dataset yield uint8 images, or images / 127.5 - 1."
+            raise ValueError(
+                str(error).replace("If the values are 0..255, pass images.astype('uint8').", advice)
+            ) from None
         self._check_labels(labels, len(images))
 
-    def __call__(self, batch, number):
-        """Checks batch `number` = 0, 1, ... and returns it."""
+    def __call__(self, batch, number=None):
+        """Checks batch `number` = 0, 1, ... and returns it, its images in [-1, 1]."""
         try:
             images, labels = self._arrays(batch)
-            checks.images("images", images, self.image_shape, spans=False)
+            if self.pixels and not (images.min() >= 0 and images.max() <= 255):
+                raise ValueError(f"{PIXELS} {images.min():g} to {images.max():g}.")
+            batch = with_images(batch, scaled) if self.pixels else batch
+            checks.images("images", scaled(images) if self.pixels else images, self.image_shape, spans=False)
             self._check_labels(labels, len(images))
         except (ValueError, TypeError) as error:
-            raise type(error)(f"Batch {number + 1}: {error}") from error
+            raise type(error)(f"{'A batch' if number is None else f'Batch {number + 1}'}: {error}") from error
         return batch
 
     def _arrays(self, batch):
@@ -131,15 +176,22 @@ def checked(dataset, check):
     A source that can be read once loses no batch by that. A kind that cannot be looked into is returned as it is.
 
     Args:
-        dataset: `PyDataset`, generator, `tf.data.Dataset`, torch `DataLoader`, or another iterable of batches.
+        dataset: `PyDataset`, generator, `tf.data.Dataset`, torch `DataLoader`, grain dataset, or another iterable of
+            batches. Those of tf.data and grain may yield floats in 0..255, which are scaled.
         check: A `BatchCheck`.
     """
     if isinstance(dataset, keras.utils.PyDataset):
         check.first(dataset[0])
         return CheckedDataset(dataset, check)
-    if is_of(dataset, "tensorflow", "DatasetV2") or is_of(dataset, "torch.utils.data", "DataLoader"):
+    if is_of(dataset, "tensorflow", "DatasetV2"):
+        check.first(keras.tree.map_structure(_to_numpy, _first(iter(dataset))), scales=True)
+        return _mapped(dataset, check)
+    if is_of(dataset, "torch.utils.data", "DataLoader"):
         check.first(keras.tree.map_structure(_to_numpy, _first(iter(dataset))))
-        return _mapped(dataset, check) if is_of(dataset, "tensorflow", "DatasetV2") else _loader(dataset, check)
+        return _loader(dataset, check)
+    if is_of(dataset, "grain", "MapDataset") or is_of(dataset, "grain", "IterDataset"):
+        check.first(keras.tree.map_structure(_to_numpy, _first(iter(dataset))), scales=True)
+        return dataset.map(check)
     if hasattr(dataset, "__next__"):  # it can be read once
         first = _first(dataset)
         check.first(first)
@@ -185,14 +237,16 @@ def _mapped(dataset, check):
         if images.dtype.is_floating:
             limit = 1.0 if len(check.image_shape) == 3 else tf.float32.max
             values = tf.cast(images, tf.float32)
-            inside = tf.reduce_all(tf.abs(values) <= limit)  # NaN compares false
-            demands.append(tf.Assert(inside, [RANGE, tf.reduce_min(values), tf.reduce_max(values)]))
+            inside = tf.abs(scaled(values) if check.pixels else values) <= limit  # NaN compares false
+            words = [PIXELS if check.pixels else RANGE, tf.reduce_min(values), tf.reduce_max(values)]
+            demands.append(tf.Assert(tf.reduce_all(inside), words))
         if labels is not None and check.num_classes:
             low, high = tf.reduce_min(labels), tf.reduce_max(labels)
             inside = tf.logical_and(low >= 0, high < check.num_classes)
             demands.append(tf.Assert(inside, [CLASSES.format(check.num_classes - 1), low, high]))
         with tf.control_dependencies(demands):
             again = tf.nest.map_structure(tf.identity, element)
+        again = with_images(again, scaled) if check.pixels else again
         return again if len(element) > 1 else again[0]
 
     return dataset.map(passed)
@@ -200,7 +254,7 @@ def _mapped(dataset, check):
 
 def sentence_of(error):
     """Returns the sentence of a check that TensorFlow has wrapped into an error of its own, or None."""
-    raised = re.search(r"(?:Value|Type)Error: (Batch \d+: .*)", str(error))  # in a generator or PyDataset
+    raised = re.search(r"(?:Value|Type)Error: ((?:Batch \d+|A batch): .*)", str(error))  # in a generator or PyDataset
     if raised is not None:
         return raised[1]
     found = re.search(r"assertion failed: \[(`(?:images|labels)` must .*?)\] \[(.*?)\] \[(.*?)\]", str(error))

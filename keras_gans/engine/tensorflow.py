@@ -106,6 +106,15 @@ def end_epoch():
     raise StopIteration  # Keras catches it around the steps of an epoch
 
 
+def after(data):
+    """Returns a context whose operations wait for a batch.
+
+    A dataset that does not tell its size is over when it has no next batch. TensorFlow finds that out within the step,
+    beside whatever does not need the batch: it would count a step, and a mean would get one more share.
+    """
+    return tf.control_dependencies([each for each in tf.nest.flatten(data) if tf.is_tensor(each)])
+
+
 def sync(model):
     del model
 
@@ -135,7 +144,8 @@ def step_then(model, step, arguments, then):
     """Returns what a stock model's `train_step(data)` returns, and runs `then()`, which writes variables, after it."""
     del model
     logs = step(*arguments)
-    then()
+    with after(arguments):
+        then()
     return logs
 
 
