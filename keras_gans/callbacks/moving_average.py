@@ -2,6 +2,7 @@
 
 from keras_gans.callbacks.copying import CopiedFresh
 from keras_gans.engine import WeightAverage, attach
+from keras_gans.engine.averaging import WARMUP
 
 
 class WeightMovingAverage(CopiedFresh):
@@ -17,7 +18,8 @@ class WeightMovingAverage(CopiedFresh):
         networks: Names of the networks to average: attributes of the model. Default: of a model of the zoo the
             generator (of an O-GAN also the discriminator, its encoder), of any other model all weights.
         half_life: Train steps after which a weight counts half, instead of a decay; a number or a schedule.
-        warmup: `"fast"` (default), `"mean"`, `"debiased"` or None, as for `WeightAverage`.
+        warmup: A number of at least 1 (default 50: about the last fiftieth of the steps is averaged until the decay's
+            own length is reached), `"fast"`, `"mean"`, `"debiased"` or None, as for `WeightAverage`.
         include_statistics: Whether batch statistics are averaged (default) or copied.
         evaluate: Whether `evaluate` and the validation of `fit` use the average, default False.
 
@@ -39,7 +41,7 @@ class WeightMovingAverage(CopiedFresh):
         decay=None,
         networks=None,
         half_life=None,
-        warmup="fast",
+        warmup=WARMUP,
         include_statistics=True,
         evaluate=False,
     ):

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import numbers
 
 import keras
 from keras import ops
@@ -11,6 +12,7 @@ from keras_gans.engine.backend import module as backend
 from keras_gans.engine.private_keras import plain_setattr, raw_iterations
 
 WARMUPS = ("fast", "mean", "debiased", None)
+WARMUP = 50  # the average covers about the last fiftieth of the steps
 
 
 def _copy(variable):
@@ -33,15 +35,17 @@ class WeightAverage(keras.layers.Layer):
 
     where `warmup` chooses how the initialisation is forgotten:
 
-        a number k  a_n = min(a, n / (n+k))          the last 1 / k of the steps counts most, then exponential
-        "fast"      the same with k = 9
+        a number k  a_n = min(a, n / (n+k))          about the last 1 / k of the steps, then exponential
+        "fast"      the same with k = 9, the rule of TensorFlow's moving averages
         "mean"      a_n = min(a, (n-1) / n)          the plain mean of the first 1 / (1 - a) steps, then exponential
         "debiased"  a_n = a (1 - a^(n-1)) / (1 - a^n)    the exponential average of theta_1 .. theta_n alone
         None        a_n = a
 
-    The copy is part of the model: saved, resumed and distributed with it. Training never reads it. `"fast"` is the rule
-    of TensorFlow's moving averages; `"mean"` holds on to the first steps, when a generator draws nothing yet: after
-    less than `1 / (1 - a)` steps its pictures are gray (scripts/bench/average_warmups.py measures it).
+    The copy is part of the model: saved, resumed and distributed with it. Training never reads it.
+
+    While a model still learns fast an average lags behind it: the plain mean shows gray pictures for the first
+    `1 / (1 - a)` steps, and an average of a tenth of the steps scores worse than the last weights. That of a fiftieth,
+    the default, does not (docs/performance.md, measured by scripts/bench/average_warmups.py).
 
     Args:
         decay: Float in [0, 1) per train step; default 0.999 where there is no half_life.
@@ -49,7 +53,7 @@ class WeightAverage(keras.layers.Layer):
             generator of a GAN, and the discriminator of an O-GAN, which is its encoder.
         half_life: Train steps after which a weight counts half, at least 0, instead of a decay: `a = 0.5^(1 / h)`, 0
             for no averaging. A number or a schedule of the step (`keras_gans.schedules`).
-        warmup: `"fast"` (default), `"mean"`, `"debiased"` or None.
+        warmup: A number of at least 1 (default 50), `"fast"`, `"mean"`, `"debiased"` or None.
         include_statistics: Whether moving statistics (batch normalisation) are averaged like weights, which is the
             default, or copied. Spectral-norm vectors are always copied, integers are left alone.
 
@@ -61,7 +65,7 @@ class WeightAverage(keras.layers.Layer):
         decay=None,
         networks=None,
         half_life=None,
-        warmup="fast",
+        warmup=WARMUP,
         include_statistics=True,
         name=None,
         **kwargs,
@@ -79,7 +83,10 @@ class WeightAverage(keras.layers.Layer):
             name=name or f"average_{described}".replace(".", "_"), trainable=False, dtype="float32", **kwargs
         )
         self.decay, self.half_life = decay, half_life
-        self.warmup = checks.one_of("warmup", warmup, WARMUPS)
+        is_number = isinstance(warmup, numbers.Real) and not isinstance(warmup, bool)
+        self.warmup = (
+            checks.number("warmup", warmup, minimum=1) if is_number else checks.one_of("warmup", warmup, WARMUPS)
+        )
         self.include_statistics = bool(include_statistics)
         self.networks = None if networks is None else [networks] if isinstance(networks, str) else list(networks)
         self.is_applied = False
@@ -138,8 +145,8 @@ class WeightAverage(keras.layers.Layer):
             decay = ops.exp(-math.log(2.0) / ops.maximum(schedules.at(self.half_life, n), 1e-8))
         if self.warmup == "mean":
             return ops.minimum(decay, (n - 1.0) / n)
-        if self.warmup == "fast":
-            return ops.minimum(decay, n / (n + 9.0))
+        if self.warmup == "fast" or isinstance(self.warmup, float):
+            return ops.minimum(decay, n / (n + (9.0 if self.warmup == "fast" else self.warmup)))
         if self.warmup == "debiased":
             # 1 - a^n by expm1: for a near 1 the powers themselves would cancel in float32.
             log_decay = ops.log(ops.maximum(decay, 1e-30))

@@ -73,7 +73,7 @@ class Recipe:
         steps: Train steps, rounded up to whole passes, in place of `epochs`; None for `epochs`.
         seed: Integer that fixes weights, latents and the order of the data.
         average: Decay of the weight moving average per step, in [0, 1), 0 for none; or the arguments of
-            `keras_gans.callbacks.WeightMovingAverage`, as in `{half_life: 500}`. The warm-up is `fast` by default.
+            `keras_gans.callbacks.WeightMovingAverage`, as in `{half_life: 500}`.
         precision: `"auto"` (default): bfloat16 where the machine computes it natively, else float32; or `"float32"`,
             `"mixed_bfloat16"`, `"mixed_float16"`. A run keeps what it began with.
         limit: Train on so many images, a sample that `seed` draws; None for all.

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 
 from keras_gans import registry
+from keras_gans.engine.averaging import WARMUP
 from keras_gans.recipes import building
 from keras_gans.runs.folder import FORMAT
 from keras_gans.version import __version__
 
 _FREE = ("epochs", "steps", "description", "data")  # may change when a run goes on; the data is compared by its digest
-WARMUP = "fast"  # of the average of a new run
 
 
 def resolved(recipe, run=None):

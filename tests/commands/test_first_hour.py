@@ -55,7 +55,7 @@ def test_a_run_says_what_it_plans_and_shows_the_data(command, clothes, tmp_path)
     assert "moving average of the weights (decay 0.999)" in lines[5] and str(out / "reals.png") in lines[5]
     config = json.loads((out / "config.json").read_text())
     assert config["recipe"]["epochs"] == 2 and config["recipe"]["steps"] is None
-    assert config["recipe"]["average"] == {"warmup": "fast", "decay": 0.999}
+    assert config["recipe"]["average"] == {"warmup": 50, "decay": 0.999}
     with Image.open(out / "samples" / "epoch_0002.png") as picture:
         assert picture.text["Description"] == "epoch 2, moving average of the weights (decay 0.999)"
     with Image.open(out / "reals.png") as picture:
@@ -175,7 +175,7 @@ def test_presets_of_such_data_are_those_of_the_set_or_of_the_channels():
 
 def test_a_run_of_version_0_1_keeps_its_average_and_a_new_one_forgets_its_beginning(tmp_path):
     recipe = Recipe("gan", average={"half_life": 500}).with_warmup(settings.WARMUP)
-    assert recipe.average == {"warmup": "fast", "half_life": 500}
+    assert recipe.average == {"warmup": 50, "half_life": 500}
     assert Recipe("gan", average=0).with_warmup("fast").average == 0
     run = Run("tests/fixtures/version_0_1/run")
     assert run.recipe().average == {"warmup": "mean", "decay": 0.999}

@@ -40,12 +40,20 @@ def averages_of(**options):
     [
         ({"warmup": None}, [0.98, 0.946, 0.9026, 0.8533]),
         ({"warmup": "debiased"}, [0.8, 0.71578947, 0.64059041, 0.57342251]),
-        ({}, [0.82, 0.67272727, 0.55218182, 0.45347133]),
+        ({"warmup": "fast"}, [0.82, 0.67272727, 0.55218182, 0.45347133]),
+        ({"warmup": 9}, [0.82, 0.67272727, 0.55218182, 0.45347133]),
         ({"warmup": "mean"}, [0.8, 0.72, 0.65066667, 0.5904]),
     ],
 )
 def test_the_recurrences_have_their_published_values(options, expected):
     np.testing.assert_allclose(averages_of(decay=0.9, **options), expected, rtol=2e-6)
+
+
+def test_the_average_covers_a_fiftieth_of_the_steps_until_its_decay():
+    average, n = WeightAverage(0.999), np.array([1, 100, 10_000, 49_949, 49_951, 10**6])
+    found = [float(ops.convert_to_numpy(average.keep(step))) for step in n]
+    np.testing.assert_allclose(found, np.minimum(0.999, n / (n + 50.0)), rtol=1e-6)
+    assert average.get_config()["warmup"] == 50.0 and WeightAverage(**average.get_config()).warmup == 50.0
 
 
 def test_a_half_life_is_the_decay_that_halves_in_so_many_steps():
@@ -71,6 +79,7 @@ def test_a_scheduled_half_life_is_read_at_each_step():
         ({"decay": 0.9, "half_life": 10}, "Give `decay` or `half_life`, not both"),
         ({"half_life": -1}, "`half_life` must be a number at least 0"),
         ({"warmup": "linear"}, "`warmup` must be one of"),
+        ({"warmup": 0}, "`warmup` must be a number at least 1"),
     ],
 )
 def test_bad_arguments_are_refused_with_words(options, words):
