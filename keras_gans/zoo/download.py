@@ -4,19 +4,25 @@ import contextlib
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
+from keras_gans.output import files
 from keras_gans.zoo import preset
 from keras_gans.zoo.preset import PresetError
 
-TIMEOUT = 30.0  # seconds without a byte
+TIMEOUT = 30.0  # seconds in which a server must answer, and then send at least SLOWEST bytes each
+SLOWEST = 1024
+QUIET = 5.0  # seconds after which a download without a bar is told of
 ATTEMPTS = 5
+AFTER_TIMEOUT = 2  # attempts at a server that was too slow
 CHUNK = 1 << 16
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -51,8 +57,7 @@ def fetch(url, refresh=False):
         OSError: The server cannot be reached, or has no such preset.
         PresetError: What came is not what metadata.json declares; nothing of it is kept.
     """
-    if not _allowed(url):
-        raise ValueError(f"A preset's URL must begin with https://. Received: {url!r}.")
+    _check_url(url)
     url = url.rstrip("/")
     name = os.path.basename(urllib.parse.urlsplit(url).path.rstrip("/")).removesuffix(".zip") or "preset"
     key = hashlib.sha256(url.encode()).hexdigest()[:12]
@@ -61,6 +66,23 @@ def fetch(url, refresh=False):
         if refresh or not os.path.isfile(os.path.join(folder, "metadata.json")):
             _fetch_archive(url, folder) if url.endswith(".zip") else _fetch_files(url, folder)
     return folder
+
+
+def _check_url(url):
+    """Raises `ValueError` if a URL is none, is not safe, or holds a password, which no sentence repeats."""
+    if re.match(r"[^/]*//[^/?#]*@", url):
+        raise ValueError("A preset's URL must have no user name or password in it, as in https://name:password@host.")
+    if not all(32 < ord(each) < 127 for each in url):
+        raise ValueError(f"A preset's URL must be of letters, digits and signs of ASCII. Received: {url!r}.")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        wrong = "" if parts.hostname and (parts.port is None or parts.port) else "it names no host"
+    except ValueError as error:
+        wrong = str(error)
+    if wrong:
+        raise ValueError(f"A preset's URL must be one that can be asked for: {wrong}. Received: {url!r}.")
+    if not _allowed(url):
+        raise ValueError(f"A preset's URL must begin with https://. Received: {url!r}.")
 
 
 def _allowed(url):
@@ -138,9 +160,10 @@ def _download(url, path, limit, resume=False):
     part = f"{path}.part"
     if not resume:
         _remove(part)
+    slow = 0
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            _continue(url, part, limit)
+            _watched(url, part, limit)
             os.replace(part, path)
             return
         except urllib.error.HTTPError as error:
@@ -153,15 +176,66 @@ def _download(url, path, limit, resume=False):
                 failure = error
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             failure = error
+            slow += isinstance(getattr(error, "reason", error), TimeoutError)
+        if slow == AFTER_TIMEOUT:
+            break
         if attempt < ATTEMPTS:
             time.sleep(min(0.1 * 2**attempt, 5.0))
     reason = getattr(failure, "reason", failure)
     raise OSError(
-        f"{url} cannot be reached ({reason}) after {ATTEMPTS} attempts; the same call goes on where this one stopped."
+        f"{url} cannot be reached ({reason}) after {attempt} attempts; the same call goes on where this one stopped."
     ) from failure
 
 
-def _continue(url, part, limit):
+class _Abandoned(Exception):
+    """Ends a download that nobody waits for."""
+
+
+def _watched(url, part, limit):
+    """Runs `_continue` in a thread of its own, so that no server can hold this one by sending a byte now and then.
+
+    Raises:
+        TimeoutError: The server is slower than SLOWEST bytes in TIMEOUT seconds; and what `_continue` raises.
+    """
+    bytes_so_far, ended, lock = [0], threading.Event(), threading.Lock()
+    failures, abandoned = [], threading.Event()
+
+    def tell(count):
+        bytes_so_far[0] += count
+
+    def download():
+        try:
+            _continue(url, part, limit, tell, lock, abandoned)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            ended.set()
+
+    threading.Thread(target=download, name="keras_gans-download", daemon=True).start()
+    before = 0
+    try:
+        if not ended.wait(min(QUIET, TIMEOUT)) and not sys.stderr.isatty():
+            print(f"Downloading {url} ...", file=sys.stderr)
+        while not ended.wait(TIMEOUT):
+            if bytes_so_far[0] - before < SLOWEST and not ended.is_set():
+                raise TimeoutError(f"it sent {bytes_so_far[0] - before} bytes in {TIMEOUT:g} seconds")
+            before = bytes_so_far[0]
+    finally:
+        with lock:  # from now on the thread writes nothing
+            abandoned.set()
+    if failures:
+        raise failures.pop()
+
+
+def _continue(url, part, limit, tell, lock, abandoned):
+    """Downloads the rest of `part`.
+
+    Args:
+        url, part, limit: See `_download`.
+        tell: Called with the number of bytes of each piece.
+        lock: Held while the file is written.
+        abandoned: Event after which nothing is written.
+    """
     have = os.path.getsize(part) if os.path.exists(part) else 0
     request = urllib.request.Request(url, headers={"User-Agent": "keras_gans", "Accept-Encoding": "identity"})
     if have:
@@ -175,16 +249,29 @@ def _continue(url, part, limit):
         total = have + int(length) if length and length.isdigit() else None
         if total is not None and total > limit:
             raise PresetError(f"{url} has {total:,} bytes, expected at most {limit:,}. Nothing was kept.")
-        with open(part, "ab" if have else "wb") as file, _progress(os.path.basename(url), total) as tell:
-            while chunk := answer.read(CHUNK):
+        with _opened(part, have, lock, abandoned) as file, _progress(os.path.basename(url), total) as show:
+            while chunk := answer.read1(CHUNK):
                 have += len(chunk)
-                if have > limit:
-                    file.truncate(0)
-                    raise PresetError(f"{url} sends more than the {limit:,} bytes expected. Nothing was kept.")
-                file.write(chunk)
-                tell(have)
+                with lock:
+                    if abandoned.is_set():
+                        raise _Abandoned
+                    if have > limit:
+                        file.truncate(0)
+                        raise PresetError(f"{url} sends more than the {limit:,} bytes expected. Nothing was kept.")
+                    with files.naming(part):
+                        file.write(chunk)
+                        file.flush()
+                tell(len(chunk))
+                show(have)
     if total is not None and have < total:
         raise ConnectionError(f"the connection was cut after {have:,} of {total:,} bytes")
+
+
+def _opened(part, have, lock, abandoned):
+    with lock:
+        if abandoned.is_set():
+            raise _Abandoned
+        return open(part, "ab" if have else "wb")
 
 
 @contextlib.contextmanager

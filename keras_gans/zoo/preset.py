@@ -19,6 +19,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 
 import h5py
 import keras
@@ -34,12 +35,17 @@ FILES = ("metadata.json", *CHECKED, "README.md", "samples.png")
 MAX_METADATA = 2**20  # bytes
 MAX_WEIGHTS = 2**32
 MAX_INTEGER = 2**20  # in a config; a layer of a billion units must not be built before its weights are seen
+OWN = ("format", "name", "class", "image_shape", "num_classes", "class_names", "parameters", "precision", "versions")
+OWN += ("files",)  # keys of metadata.json that the preset writes itself
 PRECISIONS = ("float32", "float16")
 PACKAGES = ("keras", "keras.", "keras_gans", "keras_gans.")
 
 
 class PresetError(ValueError):
     """A preset that is damaged, hostile, or of another version; the sentence names the file."""
+
+    def __init__(self, sentence):
+        super().__init__(checks.printable(sentence))
 
 
 # Writing --------------------------------------------------------------------------------------------------
@@ -61,15 +67,12 @@ def save(model, folder, about=None, precision="float32", overwrite=False, sample
 
     Raises:
         FileExistsError: The folder is there (and is no preset, or `overwrite` is False).
-        ValueError, TypeError: An unknown precision, weights that are not finite, `about` that JSON cannot hold.
+        ValueError, TypeError: An unknown precision, weights that are not finite, `about` that JSON cannot hold or with
+            what the preset says itself (`class`, `files`, ...).
     """
     folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
     checks.one_of("precision", precision, PRECISIONS)
-    about = dict(about or {})
-    try:
-        json.dumps(about)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"`about` must hold what JSON can hold: {error}.") from error
+    about = _checked_about(about)
     if os.path.isdir(folder) and os.listdir(folder):
         if not overwrite or not os.path.isfile(os.path.join(folder, "metadata.json")):
             raise FileExistsError(
@@ -91,6 +94,35 @@ def save(model, folder, about=None, precision="float32", overwrite=False, sample
         os.replace(temporary, folder)
         if old is not None:
             shutil.rmtree(old)
+
+
+def _checked_about(about):
+    """Returns what a user tells of a preset, as a dict."""
+    if about is not None and not isinstance(about, dict):
+        raise TypeError(f"`about` must be a dict. {checks.received(about=about)}")
+    about = dict(about or {})
+    reserved = [key for key in about if key in OWN]
+    if reserved:
+        raise ValueError(
+            f"`about` must not have {reserved[0]!r}, which the preset says itself. {checks.received(about=about)}"
+        )
+    try:
+        again = json.loads(json.dumps(about, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"`about` must hold what JSON can hold: {error}.") from error
+    wrong = _wrong_in(again)
+    if wrong:
+        raise TypeError(f"`about` must have {wrong}.")
+    return again
+
+
+def _wrong_in(metadata):
+    """Returns what is wrong with the scores and the note of a metadata.json, in words; "" for nothing."""
+    scores, note = metadata.get("scores"), metadata.get("note")
+    numbers = isinstance(scores, dict) and all(type(value) in (int, float) for value in scores.values())
+    if scores is not None and not numbers:
+        return f"`scores` that map names to numbers. It has {checks.shown(scores, 60)}"
+    return "" if note is None or isinstance(note, str) else f"a `note` of text. It has {checks.shown(note, 60)}"
 
 
 def _write(model, folder, about, precision, name, samples, seed):
@@ -234,6 +266,11 @@ def read_metadata(path):
     for key, kind in (("class", str), ("image_shape", list), ("num_classes", int), ("parameters", dict), ("name", str)):
         if not isinstance(metadata.get(key), kind):
             raise PresetError(f"The file {path} must have `{key}` ({kind.__name__}). It has {metadata.get(key)!r:.60}.")
+    wrong = _wrong_in(metadata)
+    if not all(isinstance(count, int) for count in metadata["parameters"].values()):
+        wrong = "`parameters` that map networks to integers"
+    if wrong:
+        raise PresetError(f"The file {path} must have {wrong}.")
     return metadata
 
 
@@ -368,5 +405,7 @@ def extract(archive, folder):
             for entry in entries:
                 with file.open(entry) as source, open(os.path.join(folder, entry.filename), "wb") as target:
                     shutil.copyfileobj(source, target)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno:  # a full disk
+            raise OSError(error.errno, os.strerror(error.errno), folder) from error
         raise PresetError(f"The archive {archive} is damaged: {error}.") from error

@@ -48,6 +48,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not os.path.isfile(path):
             self.send_error(404)
             return
+        if self.path in server.drips:  # a byte now and then, from the first line of the answer on or behind it
+            if server.drips[self.path] == "body":
+                self.send_response(200)
+                self.end_headers()
+            while not server.drips["stopped"].wait(0.02):
+                self.wfile.write(b"H")
+            return
         with open(path, "rb") as file:
             content = file.read()
         if start > len(content):
@@ -78,10 +85,12 @@ def server(tmp_path):
     found = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found.folder, found.drops, found.ranges, found.requests = str(tmp_path / "served"), {}, True, []
     found.redirects = {}  # path: URL
+    found.drips = {"stopped": threading.Event()}  # path: "head" or "body"
     os.makedirs(found.folder)
     found.url = f"http://127.0.0.1:{found.server_port}"
     thread = threading.Thread(target=found.serve_forever, daemon=True)
     thread.start()
     yield found
+    found.drips["stopped"].set()
     found.shutdown()
     found.server_close()

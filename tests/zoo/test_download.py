@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -170,3 +171,38 @@ def test_hugging_face_gives_a_folder_that_is_checked(monkeypatch, original):
     assert isinstance(kg.from_preset("hf://somebody/small"), kg.OGAN)
     assert asked[0][0] == "somebody/small" and "model.weights.h5" in asked[0][1]
     assert json.loads((original / "metadata.json").read_text())["name"] == "small"
+
+
+@pytest.mark.parametrize("where", ["head", "body"])
+def test_a_server_that_drips_is_left_after_two_attempts(served, monkeypatch, capfd, where):
+    monkeypatch.setattr(download, "TIMEOUT", 0.2)
+    served.drips["/small/model.weights.h5"] = where
+    begun = time.monotonic()
+    with pytest.raises(OSError, match=r"sent \d+ bytes in 0.2 seconds.* after 2 attempts"):
+        kg.from_preset(f"{served.url}/small")
+    assert time.monotonic() - begun < 5
+    assert f"Downloading {served.url}/small/model.weights.h5 ..." in capfd.readouterr().err
+    del served.drips["/small/model.weights.h5"]
+    served.requests.clear()
+    monkeypatch.setattr(download, "TIMEOUT", 30)
+    if where == "head":  # the first bytes of the other answer are part of no weights
+        kg.from_preset(f"{served.url}/small")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://[::1", "must be one that can be asked for: Invalid IPv6 URL"),
+        ("https://host:port/x", "must be one that can be asked for: Port could not be cast"),
+        ("https:///x", "it names no host"),
+        ("https://host/\u00fc", "signs of ASCII"),
+        ("https://host/a b", "signs of ASCII"),
+        ("https://user:secret@host/x", "no user name or password"),
+        ("https://user:secret@[::1", "no user name or password"),
+        ("http://secret@localhost/x", "no user name or password"),
+    ],
+)
+def test_what_is_no_url_is_said_without_its_password(url, words):
+    with pytest.raises(ValueError, match=words) as raised:
+        kg.from_preset(url)
+    assert "secret" not in str(raised.value)

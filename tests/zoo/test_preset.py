@@ -313,3 +313,46 @@ def test_latents_are_the_same_on_every_backend():
     latents = small.build("gan").latents_for(2, seed=7)
     expected = np.random.default_rng(7).standard_normal(latents.shape, dtype=np.float32)
     np.testing.assert_array_equal(latents, expected)
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        *((({key: 1500}), f"must not have '{key}', which the preset says itself") for key in presets.OWN),
+        ({"scores": {"fid": "low"}}, "`scores` that map names to numbers"),
+        ({"scores": [1.0]}, "`scores` that map names to numbers"),
+        ({"scores": {"fid": float("nan")}}, "what JSON can hold"),
+        ({"note": 5}, "a `note` of text. It has 5"),
+        ("a note", "`about` must be a dict"),
+    ],
+)
+def test_what_would_make_a_preset_unreadable_is_refused_before_the_old_one_goes(preset, about, words):
+    before = {path.name: path.read_bytes() for path in preset.iterdir()}
+    with pytest.raises((ValueError, TypeError), match=words):
+        small.shared("o_gan").save_to_preset(preset, about=about, overwrite=True)
+    assert {path.name: path.read_bytes() for path in preset.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scores": [1]}, "must have `scores`"),
+        ({"scores": "low"}, "must have `scores`"),
+        ({"note": 5}, "must have a `note`"),
+        ({"parameters": {"generator": "many"}}, "must have `parameters`"),
+    ],
+)
+def test_metadata_of_the_wrong_kind_are_named(preset, change, words):
+    edit(preset, "metadata.json", lambda metadata: metadata.update(change))
+    with pytest.raises(PresetError, match=f"metadata.json {words}"):
+        kg.zoo.metadata(preset)
+    edit(preset, "metadata.json", lambda metadata: metadata.update(scores=None, note=None, parameters={"generator": 1}))
+    kg.zoo.metadata(preset)
+
+
+def test_a_terminal_sees_no_control_characters_of_a_preset(preset):
+    edit(preset, "metadata.json", lambda metadata: metadata["files"].update({"config.json": None}))
+    moved = preset.rename(preset.parent / "a\x1b]0;owned\x07b")
+    with pytest.raises(PresetError) as raised:
+        kg.from_preset(moved)
+    assert str(raised.value).isprintable() and "owned" in str(raised.value)
