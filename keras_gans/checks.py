@@ -6,21 +6,42 @@ This module imports nothing else of the package.
 """
 
 import difflib
+import inspect
 import numbers
 import os
+import sys
 import tempfile
+import unicodedata
+
+LARGEST_SIDE = 2**14  # pixels of a side
+LARGEST_SIZE = 2**20  # of a layer, a latent vector or a batch
+
+
+def printable(text):
+    """Returns text with what a terminal obeys (control characters, the order of writing) written as its code."""
+    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    return "".join(
+        each.encode("unicode_escape").decode() if unicodedata.category(each) in hidden and each not in "\n\t" else each
+        for each in str(text)
+    )
+
+
+def shown(value, length=200):
+    """Returns the `repr` of a value, its middle left out where it is long."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 40]} ... {text[-30:]}"
 
 
 def received(**arguments):
     """Returns "Received: name=value (type)." for the end of an error sentence."""
-    listed = ", ".join(f"{name}={value!r} ({type(value).__name__})" for name, value in arguments.items())
+    listed = ", ".join(f"{name}={shown(value)} ({type(value).__name__})" for name, value in arguments.items())
     return f"Received: {listed}."
 
 
 def nearest(name, options):
     """Returns "Did you mean 'x'? " or "" for a misspelt `name` among `options`."""
     options = {str(option).lower(): str(option) for option in options}
-    matches = difflib.get_close_matches(str(name).lower(), options, n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(str(name).lower()[:100], options, n=1, cutoff=0.5)
     return f"Did you mean {options[matches[0]]!r}? " if matches else ""
 
 
@@ -33,17 +54,21 @@ def one_of(argument, value, options):
     raise ValueError(f"`{argument}` must be one of {known}. {nearest(value, options)}{received(**{argument: value})}")
 
 
-def positive_integer(argument, value, minimum=1):
-    """Returns `value` as an int of at least `minimum`."""
+def positive_integer(argument, value, minimum=1, maximum=None):
+    """Returns `value` as an int of at least `minimum` and, where given, at most `maximum`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"`{argument}` must be an integer. {received(**{argument: value})}")
     if value < minimum:
         kind = "a positive integer" if minimum == 1 else f"an integer of at least {minimum}"
         raise ValueError(f"`{argument}` must be {kind}. {received(**{argument: value})}")
+    if maximum is not None and value > maximum:
+        raise ValueError(
+            f"`{argument}` must be an integer from {minimum} to {maximum:,}. {received(**{argument: value})}"
+        )
     return int(value)
 
 
-def number(argument, value, minimum=None, maximum=None, above=None, below=None):
+def number(argument, value, minimum=None, maximum=None, above=None, below=None, finite=True):
     """Returns `value` as a float in [minimum, maximum] and (above, below), where given."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"`{argument}` must be a number. {received(**{argument: value})}")
@@ -56,7 +81,50 @@ def number(argument, value, minimum=None, maximum=None, above=None, below=None):
     words = " and ".join(f"{word} {bound:g}" for bound, _, word in bounds if bound is not None)
     if value != value or not all(holds(bound) for bound, holds, _ in bounds if bound is not None):
         raise ValueError(f"`{argument}` must be a number {words}. {received(**{argument: value})}".replace("  ", " "))
+    if finite and abs(value) > sys.float_info.max:
+        raise ValueError(f"`{argument}` must be a finite number{words and ' '}{words}. {received(**{argument: value})}")
     return float(value)
+
+
+def penalties(value):
+    """Returns `value` as a tuple of what can be called as a penalty is: on score, reals, fakes, weights and step."""
+    wrong = not isinstance(value, (list, tuple)) or not all(map(_is_penalty, value))
+    if wrong:
+        raise TypeError(
+            f"`penalties` must be a list of keras_gans.penalties, for example [R1(10.0)]. {received(penalties=value)}"
+        )
+    return tuple(value)
+
+
+def _is_penalty(value):
+    try:
+        parameters = inspect.signature(value).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return sum(parameter.kind in positional for parameter in parameters) >= 4
+
+
+def sensible_sizes(argument, value):
+    """Refuses integers anywhere in `value` that are no sizes of a network: a layer of that many units is a mistake."""
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        sensible_sizes(argument, each)
+    if isinstance(value, numbers.Integral) and abs(value) > LARGEST_SIZE:
+        raise ValueError(f"`{argument}` must have sizes up to {LARGEST_SIZE:,}. {received(**{argument: value})}")
+    return value
+
+
+def fits_memory(argument, count, size):
+    """Refuses so many items of `size` bytes each if they are more than the memory of this machine."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        memory = 2**40
+    if count * size > memory:
+        raise ValueError(
+            f"`{argument}` must be at most {memory // size:,}: each takes {size:,} bytes, and this machine has "
+            f"{memory / 2**30:,.0f} GiB. {received(**{argument: count})}"
+        )
 
 
 def same_shape(**tensors):
@@ -74,7 +142,7 @@ def image_shape(value):
         raise ValueError(
             f"`image_shape` must be (height, width, channels), for example (32, 32, 3). {received(image_shape=value)}"
         )
-    height, width, channels = (positive_integer("image_shape", side) for side in value)
+    height, width, channels = (positive_integer("image_shape", side, maximum=LARGEST_SIDE) for side in value)
     if channels not in (1, 3):
         raise ValueError(f"`image_shape` must end in 1 (gray) or 3 (RGB) channels. {received(image_shape=value)}")
     return height, width, channels
@@ -82,6 +150,8 @@ def image_shape(value):
 
 def writable_folder(argument, path):
     """Creates the folder `path` where needed and proves that a file can be written in it."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"`{argument}` must be the path of a folder. {received(**{argument: path})}")
     try:
         os.makedirs(path, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

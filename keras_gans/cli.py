@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from keras_gans import checks
 from keras_gans.commands import options
 from keras_gans.commands.data import app as data
 from keras_gans.commands.demo import demo
@@ -25,6 +26,16 @@ from keras_gans.commands.train import train
 from keras_gans.commands.verify import verify
 from keras_gans.version import __version__
 
+SMALLER = {  # what makes a command need less memory
+    "generate": "--count or --scale",
+    "reconstruct": "--count or --scale",
+    "interpolate": "--pairs, --steps or --scale",
+    "encode": "set of images as --data",
+    "evaluate": "--samples or set of images as --data",
+    "verify": "set of images",
+    "data": "--image-size",
+    "info": "network",
+}
 TRACEBACK = "KERAS_GANS_TRACEBACK"
 
 app = typer.Typer(
@@ -91,15 +102,15 @@ def run(arguments):
     except (Exception, KeyboardInterrupt) as error:
         if os.environ.get(TRACEBACK):
             traceback.print_exc()
-        code, sentence = explained(error)
-        print(sentence, file=sys.stderr)
+        code, sentence = explained(error, next((each for each in arguments if not each.startswith("-")), ""))
+        print(checks.printable(sentence), file=sys.stderr)
         return code
     finally:
         if before is None:
             os.environ.pop(TRACEBACK, None)
 
 
-def explained(error):
+def explained(error, command=""):
     """Returns `(exit code, sentence)` of what a command raised."""
     kind = type(error).__name__
     message = " ".join(str(error).split())
@@ -114,12 +125,15 @@ def explained(error):
         sentence = " ".join(error.format_message().split())
         return 2, f"Error: {sentence}{'' if sentence.endswith(('.', '?')) else '.'} See {help_for} --help."
     if isinstance(error, MemoryError) or kind in ("ResourceExhaustedError", "OutOfMemoryError"):
-        return 1, "Error: out of memory. Use a smaller --batch-size, --width or --image-size."
+        advice = SMALLER.get(command, "--batch-size, --width or --image-size")
+        return 1, f"Error: out of memory. Use a smaller {advice}."
     if isinstance(error, OSError) and error.strerror and error.filename:
         return 1, f"Error: {error.filename}: {error.strerror}."
     if isinstance(error, OSError) or (isinstance(error, (ValueError, TypeError)) and deliberate(error)):
         return (1 if isinstance(error, OSError) else 2), f"Error: {message}"
-    return 1, f"Error: unexpected {kind}: {message[:300]} (run `keras-gans --traceback ...` to see where it comes from)"
+    if isinstance(error, ImportError) and deliberate(error):
+        return 1, f"Error: {message}"
+    return 1, f"Error: {message[:300]} ({kind}; run `keras-gans --traceback ...` to see where it comes from)"
 
 
 def deliberate(error):

@@ -7,6 +7,7 @@ from keras_gans.output.images import save_gif, save_png, to_pillow
 
 __all__ = ["back_and_forth", "captioned", "enlargement", "grid", "save_gif", "save_png", "side_by_side", "strips"]
 __all__ += ["to_pillow"]
+LARGEST_PICTURE = 2**28  # pixels
 
 
 def grid(images, columns=None, padding=2, scale=1):
@@ -21,17 +22,37 @@ def grid(images, columns=None, padding=2, scale=1):
     Returns:
         uint8 array (height, width, c) on white.
     """
+    size = grid_size(len(images), images.shape[1:], columns, padding, scale)
     images = np.repeat(np.repeat(images, scale, axis=1), scale, axis=2)
-    count, height, width, channels = images.shape
-    columns = columns or int(np.ceil(np.sqrt(count)))
-    rows = -(-count // columns)
-    size = (rows * (height + padding) + padding, columns * (width + padding) + padding, channels)
+    count, height, width, _ = images.shape
+    columns = _columns(count, columns)
     canvas = np.full(size, 255, "uint8")
     for i, image in enumerate(images):
         top = padding + (i // columns) * (height + padding)
         left = padding + (i % columns) * (width + padding)
         canvas[top : top + height, left : left + width] = image
     return canvas
+
+
+def _columns(count, columns):
+    return min(columns or int(np.ceil(np.sqrt(count))), count)
+
+
+def grid_size(count, image_shape, columns=None, padding=2, scale=1):
+    """Returns the shape of the picture that `grid` makes.
+
+    Raises:
+        ValueError: It would have more than 2**28 pixels.
+    """
+    (height, width, channels), columns = image_shape, _columns(count, columns)
+    rows = -(-count // columns)
+    size = rows * (height * scale + padding) + padding, columns * (width * scale + padding) + padding, channels
+    if size[0] * size[1] > LARGEST_PICTURE:
+        raise ValueError(
+            f"A picture must have at most {LARGEST_PICTURE:,} pixels. {count:,} images of {height}x{width}, enlarged "
+            f"{scale:,} times, make {size[0]:,} x {size[1]:,}: take fewer of them, or a smaller scale."
+        )
+    return size
 
 
 def side_by_side(first, second, pairs_per_row=4, scale=1, gap=6):

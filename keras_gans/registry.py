@@ -40,8 +40,8 @@ def classes():
 
 
 def create(
-    name,
-    image_shape,
+    variant=None,
+    image_shape=None,
     latent_dim=128,
     network="dcgan",
     num_classes=0,
@@ -52,7 +52,7 @@ def create(
     """Returns a variant with networks that suit it, ready for `compile`.
 
     Args:
-        name: One of `list_models()`.
+        variant: One of `list_models()`.
         image_shape: (height, width, channels) with 1 or 3 channels; `(d,)` for points, with `network="mlp"`.
         latent_dim: Length of a latent vector, default 128.
         network: Name of the networks: `"dcgan"` or `"mlp"`.
@@ -60,20 +60,35 @@ def create(
         network_options: Dict of options for both networks (`width=32`), or `{"generator": {...},
             "discriminator": {...}}`; they win over what the variant prefers.
         class_names: The names of the classes of a conditional model, or None.
-        **knobs: Arguments of the variant (`loss=`, `critic_steps=`, ...).
+        **knobs: Arguments of the variant (`loss=`, `critic_steps=`, ...), and `name=` of the model.
 
     Raises:
         ValueError, TypeError: For unknown names and values that do not fit, in one sentence each.
     """
-    variant, builders = get(name), networks.get(network)
+    if variant is None and "name" in knobs:  # as the argument was called before a model could have a name
+        variant = knobs.pop("name")
+    name, variant, builders = variant, get(variant), networks.get(network)
     known = knobs_of(variant)
-    checks.no_unknown(f"The variant {name!r}", [knob for knob in knobs if knob not in known], known)
-    latent_dim = checks.positive_integer("latent_dim", latent_dim, minimum=variant.minimum_latent_dim)
-    shared = {key: value for key, value in (network_options or {}).items() if key not in variant.networks}
+    checks.no_unknown(f"The variant {name!r}", [knob for knob in knobs if knob not in (*known, "name")], known)
+    if not isinstance(knobs.get("name", ""), str):
+        raise TypeError(f"`name` of a model must be a string. {checks.received(name=knobs['name'])}")
+    if not isinstance(image_shape, (tuple, list)):
+        raise ValueError(
+            "`image_shape` must be (height, width, channels), for example (32, 32, 3). "
+            f"{checks.received(image_shape=image_shape)}"
+        )
+    for side in image_shape:
+        checks.positive_integer("image_shape", side, maximum=checks.LARGEST_SIDE)
+    smallest, largest = variant.minimum_latent_dim, checks.LARGEST_SIZE
+    latent_dim = checks.positive_integer("latent_dim", latent_dim, minimum=smallest, maximum=largest)
+    num_classes = checks.positive_integer("num_classes", num_classes, minimum=0, maximum=largest)
+    checks.penalties(knobs.get("penalties", ()))
+    network_options = _checked_options(network_options, variant.networks)
+    shared = {key: value for key, value in network_options.items() if key not in variant.networks}
     labels = {"num_classes": num_classes} if variant.conditional else {}
     built = {}
     for name, part in variant.blueprint(latent_dim, **knobs).items():
-        options = {**shared, **(network_options or {}).get(name, {})}
+        options = {**shared, **network_options.get(name, {})}
         checks.one_of("network", network, networks.having(part.builder))
         known = _options_of(builders, part.builder, options)
         checks.no_unknown(f"The {name} of network {network!r}", [o for o in options if o not in known], known)
@@ -82,6 +97,18 @@ def create(
     if "latent_dim" in inspect.signature(variant.__init__).parameters:
         knobs["latent_dim"] = latent_dim
     return variant(**built, num_classes=num_classes, class_names=class_names, **knobs)
+
+
+def _checked_options(options, players):
+    """Returns the options of networks as a dict, in which those of one network are a dict again."""
+    options = {} if options is None else options
+    single = [] if not isinstance(options, dict) else [options[name] for name in players if name in options]
+    if not all(isinstance(each, dict) and all(isinstance(key, str) for key in each) for each in (options, *single)):
+        raise TypeError(
+            "`network_options` must be a dict of options, such as {'width': 32}, or of one such dict per network "
+            f"({', '.join(players)}). {checks.received(network_options=options)}"
+        )
+    return checks.sensible_sizes("network_options", options)
 
 
 def _options_of(builders, part, options):

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import warnings
 
 import numpy as np
 
 from keras_gans import checks, pictures
 from keras_gans.callbacks.copying import CopiedFresh
 from keras_gans.engine.averaging import weights_in_words
+from keras_gans.engine.inference import NotFinite
 from keras_gans.output.tensorboard import EventWriter
 
 SHOWN = ("samples", "interpolations", "reconstructions")
@@ -80,7 +82,11 @@ class SampleGrid(CopiedFresh):
                 f"`images` must be given for show='reconstructions', and only then. {checks.received(show=show)}"
             )
         self.caption = bool(caption)
-        self.seed, self.average, self.scale, self.labels, self.images = seed, average, scale, labels, images
+        if average is not None and not callable(getattr(average, "applied", None)):
+            raise TypeError(f"`average` must be a WeightMovingAverage or None. {checks.received(average=average)}")
+        self.seed = checks.positive_integer("seed", seed, minimum=0)
+        self.scale = checks.positive_integer("scale", scale)
+        self.average, self.labels, self.images = average, labels, images
         self.writer = None if tensorboard is None else EventWriter(tensorboard)
 
     def set_model(self, model):
@@ -95,7 +101,11 @@ class SampleGrid(CopiedFresh):
         if (epoch + 1) % self.every and epoch + 1 != self.params.get("epochs"):
             return
         with contextlib.nullcontext() if self.average is None else self.average.applied(self.model):
-            picture = self.picture()
+            try:
+                picture = self.picture()
+            except NotFinite as error:  # the training goes on, or stops by a callback whose business that is
+                warnings.warn(f"{error} There is no picture of epoch {epoch + 1}.", stacklevel=2)
+                return
         description = f"epoch {epoch + 1}, {weights_in_words(getattr(self.average, 'average', self.average))}"
         if self.caption:
             picture = pictures.captioned(picture, description)

@@ -57,6 +57,9 @@ def generate(
     chosen = None if labels is None else np.resize(np.asarray(options.parse_labels(labels, network)), count)
     if len(network.image_shape) != 3 and npz is None:
         loading.require_images(network, "generate")
+    loading.require_memory(network, "--count", count)
+    if len(network.image_shape) == 3:
+        pictures.grid_size(1 if single else count, network.image_shape, columns, scale=scale)
     with loading.weights_in_use(network, average):
         images = network.generate(count, labels=chosen, seed=seed)
     weights = loading.weights_shown(network, average)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_gans import checks, recipes
+from keras_gans.commands.options import say
 from keras_gans.commands.startup import load_library
 from keras_gans.runs.folder import Run
 
@@ -50,25 +51,25 @@ def info(
 
 
 def _show_recipe(name, recipe):
-    typer.echo(f"{name}: {recipe.description}\n")
+    say(f"{name}: {recipe.description}\n")
     for key, value in recipe.to_dict().items():
         if key != "description" and value not in (None, {}):
-            typer.echo(f"  {key:<16} {value}")
-    typer.echo(f"\nTrain it: keras-gans train {name} --out runs/{os.path.basename(name).split(':')[-1].split('.')[0]}")
+            say(f"  {key:<16} {value}")
+    say(f"\nTrain it: keras-gans train {name} --out runs/{os.path.basename(name).split(':')[-1].split('.')[0]}")
 
 
 def _show_preset(name, about):
     parts = ", ".join(f"{network} {count:,}" for network, count in about["parameters"].items())
-    typer.echo(f"{name}: {about['class']}, images of {'x'.join(map(str, about['image_shape']))}; parameters: {parts}\n")
+    say(f"{name}: {about['class']}, images of {'x'.join(map(str, about['image_shape']))}; parameters: {parts}\n")
     hidden = ("name", "class", "format", "files", "parameters", "image_shape", "scores", "note")
     if about.get("note"):
-        typer.echo(f"  {about['note']}\n")
+        say(f"  {about['note']}\n")
     for key, value in about.items():
         if key not in hidden and value is not None:
-            typer.echo(f"  {key:<16} {_in_words(value)}")
-    for key, value in about.get("scores", {}).items():
-        typer.echo(f"  {key:<20} {value:.4g}")
-    typer.echo(f'\nUse it: kg.from_preset("{name}").generate(16), or keras-gans generate {name}')
+            say(f"  {key:<16} {_in_words(value)}")
+    for key, value in (about.get("scores") or {}).items():
+        say(f"  {key:<20} {value:.4g}")
+    say(f'\nUse it: kg.from_preset("{name}").generate(16), or keras-gans generate {name}')
 
 
 def _in_words(value):
@@ -82,44 +83,44 @@ def _show_run(folder):
     config, recipe = run.config(), run.recipe()
     rows = run.rows()
     done = rows[-1]["epoch"] if rows else 0
-    typer.echo(f"{folder}: {recipe.variant} on {recipe.data}, {done} of {recipe.epochs} epochs done.\n")
+    say(f"{folder}: {recipe.variant} on {recipe.data}, {done} of {recipe.epochs} epochs done.\n")
     for key, value in recipe.to_dict().items():
         if key not in ("description", "variant", "data", "epochs") and value not in (None, {}):
-            typer.echo(f"  {key:<16} {value}")
-    typer.echo(f"  {'image_shape':<16} {tuple(config['image_shape'])}")
+            say(f"  {key:<16} {value}")
+    say(f"  {'image_shape':<16} {tuple(config['image_shape'])}")
     classes = f": {', '.join(config['class_names'])}" if config.get("class_names") else ""
-    typer.echo(f"  {'num_classes':<16} {config['num_classes']}{classes}")
-    typer.echo(f"  {'images':<16} {config['data']['images']} (SHA-256 {config['data']['sha256'][:12]}...)")
-    typer.echo(f"  {'versions':<16} " + ", ".join(f"{name} {version}" for name, version in config["versions"].items()))
+    say(f"  {'num_classes':<16} {config['num_classes']}{classes}")
+    say(f"  {'images':<16} {config['data'].get('images', 'unknown')} (SHA-256 {config['data']['sha256'][:12]}...)")
+    say(f"  {'versions':<16} {_in_words(config.get('versions', 'unknown'))}")
     if rows:
-        typer.echo(f"\nEpoch {rows[-1]['epoch']}:")
+        say(f"\nEpoch {rows[-1]['epoch']}:")
         for key, value in rows[-1].items():
             if key != "epoch":
-                typer.echo(f"  {key:<20} {value}")
+                say(f"  {key:<20} {value}")
     if run.models():
-        typer.echo(f"\nModel: {run.models()[0]}")
+        say(f"\nModel: {run.models()[0]}")
 
 
 def _show_variant(name):
     from keras_gans import networks, registry
 
     variant = registry.get(name)
-    typer.echo(f"{name}, class {variant.__name__}\n")
-    typer.echo((inspect.getmodule(variant).__doc__ or "").strip())
-    typer.echo("\nKnobs (--knob name=value), with their defaults:")
+    say(f"{name}, class {variant.__name__}\n")
+    say((inspect.getmodule(variant).__doc__ or "").strip())
+    say("\nKnobs (--knob name=value), with their defaults:")
     for knob, default in registry.knobs_of(variant).items():
         if knob != "name":
-            typer.echo(f"  {knob:<20} {default!r}")
+            say(f"  {knob:<20} {default!r}")
     fitting = set.intersection(*(set(networks.having(part.builder)) for part in variant.blueprint(4).values()))
-    typer.echo(f"\nNetworks (--network): {', '.join(sorted(fitting))}")
-    typer.echo(f"Encoder: {'yes, `reconstruct` and `encode` work' if hasattr(variant, 'encode') else 'no'}")
-    typer.echo("\nOptimisers, unless --learning-rate or a recipe says otherwise:")
+    say(f"\nNetworks (--network): {', '.join(sorted(fitting))}")
+    say(f"Encoder: {'yes, `reconstruct` and `encode` work' if hasattr(variant, 'encode') else 'no'}")
+    say("\nOptimisers, unless --learning-rate or a recipe says otherwise:")
     model = registry.create(name, (8, 8, 1), latent_dim=4, network="mlp", network_options={"width": 4, "depth": 1})
     for player, optimizer in model.default_optimizers().items():
-        typer.echo(f"  {player:<20} {_optimizer(optimizer)}")
+        say(f"  {player:<20} {_optimizer(optimizer)}")
     found = [recipe for recipe in recipes.list_recipes() if recipes.find(recipes.PREFIX + recipe).variant == name]
     if found:
-        typer.echo("\nRecipes: " + ", ".join(recipes.PREFIX + recipe for recipe in found))
+        say("\nRecipes: " + ", ".join(recipes.PREFIX + recipe for recipe in found))
 
 
 def _optimizer(optimizer):

@@ -48,6 +48,8 @@ def interpolate(
 
     network = loading.load_model(model)
     loading.require_images(network, "interpolate")
+    loading.require_memory(network, "--pairs", pairs * steps)
+    pictures.grid_size(pairs * steps, network.image_shape, steps, scale=scale)
     with loading.weights_in_use(network, average):
         if data is None:
             images = interpolation.between_latents(network, pairs, steps, seed, renormalize)

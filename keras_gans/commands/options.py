@@ -29,6 +29,11 @@ Limit = Annotated[int | None, typer.Option(help="Train on so many images, drawn 
 Restart = Annotated[bool, typer.Option("--restart", help="Remove the run in the folder and start over.")]
 
 
+def say(text):
+    """Prints text, which may come from a file of somebody else."""
+    typer.echo(checks.printable(text))
+
+
 def output(option, path, suffix):
     """Returns `path` once its ending is right and its folder, created where needed, can be written.
 
@@ -36,6 +41,15 @@ def output(option, path, suffix):
         ValueError: Another ending, or a folder that cannot be written; the sentence names both.
     """
     path = os.fspath(path)
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # a name that is too long, or no name
+        raise ValueError(
+            f"`{option}` must be the name of a file that can be written. Received: {checks.shown(path)} "
+            f"({getattr(error, 'strerror', None) or error})."
+        ) from error
     if not path.lower().endswith(suffix) or os.path.isdir(path):
         kinds = suffix if isinstance(suffix, str) else " or ".join(suffix)
         raise ValueError(f"`{option}` must be the name of a {kinds} file. Received: {path!r}.")

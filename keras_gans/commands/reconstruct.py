@@ -47,6 +47,7 @@ def reconstruct(
     chosen = np.random.default_rng(seed).permutation(len(images))[:count]
     images, mean_image = images[chosen], reconstruction.mean_of(images)
     labels = None if labels is None else labels[chosen]
+    pictures.grid_size(2 * len(images), network.image_shape, scale=scale)
     with loading.weights_in_use(network, average):
         again = network.reconstruct(images, *([] if labels is None else [labels]), truncation=truncation)
     pictures.save_png(out, pictures.side_by_side(images, again, scale=scale))

@@ -7,6 +7,8 @@ import sys
 import tempfile
 import warnings
 
+from keras_gans import checks
+
 
 def load_library():
     """Imports Keras, the backend and every variant, so that saved models of all of them can be read.
@@ -68,4 +70,4 @@ def show_warning(message, category, filename, lineno, file=None, line=None):
     """Prints a warning of ours in one line; those of other libraries are for their developers."""
     del category, lineno, file, line
     if "keras_gans" in filename:
-        print(f"Warning: {message}", file=sys.stderr)
+        print(f"Warning: {checks.printable(message)}", file=sys.stderr)

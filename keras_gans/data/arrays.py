@@ -21,7 +21,7 @@ def height_and_width(argument, value):
         height, width = value
     else:
         height = width = value
-    return checks.positive_integer(argument, height), checks.positive_integer(argument, width)
+    return tuple(checks.positive_integer(argument, side, maximum=checks.LARGEST_SIDE) for side in (height, width))
 
 
 def resampling(source, target):

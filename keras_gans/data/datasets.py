@@ -180,6 +180,14 @@ def read(name, split="train", image_size=None, channels=None, labels=True):
         (images, targets), class_names = _find(name, split), _DOWNLOADABLE[name].class_names
     else:
         known = ", ".join(repr(known) for known in list_datasets())
+        path = os.path.expanduser(name)
+        if (os.sep in name or name.startswith(("~", "."))) and not os.path.exists(path):
+            parent, last = os.path.split(path.rstrip(os.sep))
+            beside = os.listdir(parent or ".") if os.path.isdir(parent or ".") else []
+            raise FileNotFoundError(
+                f"There is no folder or file {name}. {checks.nearest(last, beside)}Or give a data set by its name: "
+                f"{known}."
+            )
         raise ValueError(
             f"`name` must be one of {known}, or 'folder:PATH' for your own images. "
             f"{checks.nearest(name, list_datasets())}{checks.received(name=name)}"

@@ -104,7 +104,7 @@ class AdversarialModel(Game, GenerativeModel):
         num_classes=0,
         **kwargs,
     ):
-        plain_setattr(self, "penalties", tuple(penalties))
+        plain_setattr(self, "penalties", checks.penalties(penalties))
         super().__init__(num_classes=num_classes, **kwargs)
         self.latent_dim = checks.positive_integer("latent_dim", latent_dim, minimum=self.minimum_latent_dim)
         self.critic_steps = checks.positive_integer("critic_steps", critic_steps)
@@ -130,11 +130,6 @@ class AdversarialModel(Game, GenerativeModel):
 
     def _check_penalties(self):
         for penalty in self.penalties:
-            if not callable(penalty):
-                raise TypeError(
-                    "`penalties` must be a list of keras_gans.penalties, for example [R1(10.0)]. "
-                    f"{checks.received(penalties=list(self.penalties))}"
-                )
             refuse_unsavable("penalties", penalty)
         coupled = simultaneous.coupled_layers(self.discriminator) if self._is_penalized() else ()
         if coupled:

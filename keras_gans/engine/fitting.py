@@ -58,6 +58,8 @@ class Fitting:
         for name, value in (("class_weight", class_weight), ("sample_weight", sample_weight)):
             if value is not None:
                 raise ValueError(f"`{name}` is not used by generative models; leave it out.")
+        _check_counts(batch_size=batch_size, epochs=epochs, steps_per_epoch=steps_per_epoch)
+        _check_counts(validation_batch_size=validation_batch_size, validation_steps=kwargs.get("validation_steps"))
         validation_batch_size, kind = validation_batch_size or batch_size, type(x).__name__
         arrays = self.checked_arrays(x, y)
         if arrays is None:
@@ -96,6 +98,7 @@ class Fitting:
 
     def evaluate(self, x=None, y=None, **kwargs):
         """Returns the players' losses on `x` without training, like `keras.Model.evaluate`; see `fit` for `x`."""
+        _check_counts(batch_size=kwargs.get("batch_size"), steps=kwargs.get("steps"))
         prepared = kwargs.get(private_keras.USES_PREPARED_DATA)
         arrays = None if prepared else self.checked_arrays(x, y)
         if arrays is not None:
@@ -107,6 +110,7 @@ class Fitting:
 
     def predict(self, x, **kwargs):
         """Returns generated images for latents, like `keras.Model.predict`."""
+        _check_counts(batch_size=kwargs.get("batch_size"), steps=kwargs.get("steps"))
         with self._given_back():
             return super().predict(x, **kwargs)
 
@@ -140,6 +144,8 @@ class Fitting:
             y: Labels, or None.
             required: Whether a dataset is refused.
         """
+        if x is None:
+            raise TypeError("`x` must be images: an array, or a dataset of batches. Received: x=None (NoneType).")
         nested = isinstance(x, dict) or (isinstance(x, (tuple, list)) and any(hasattr(each, "shape") for each in x))
         if nested and y is None:
             x, y = unpacked(x, self.num_classes > 0)
@@ -164,6 +170,13 @@ class Fitting:
     def _checked_stream(self, x):
         """Returns a dataset that yields what `x` does, every batch checked, the first one now."""
         return checked(x, BatchCheck(self.image_shape, self.num_classes))
+
+
+def _check_counts(**counts):
+    """Refuses counts of batches, steps or epochs below one: Keras takes 0 for its default, or does nothing."""
+    for name, value in counts.items():
+        if value is not None:
+            checks.positive_integer(name, value)
 
 
 def goes_on_within_epochs(dataset):

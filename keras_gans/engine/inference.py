@@ -1,6 +1,7 @@
 """A trained model in use: compiled calls over any number of rows, and pictures of latents, for every variant."""
 
 import inspect
+import math
 import operator
 import random
 import threading
@@ -48,6 +49,10 @@ def class_indices(model, labels):
     return np.vectorize(place.get, otypes=["int32"])(labels)
 
 
+class NotFinite(ValueError):
+    """What a model makes is no picture."""
+
+
 class Inference:
     """The part of a `GenerativeModel` that makes pictures.
 
@@ -84,6 +89,8 @@ class Inference:
 
     def latents_for(self, n, seed=None):
         """Returns n latents as a float32 array, the same for the same integer seed on every backend."""
+        checks.fits_memory("n", n, 4 * math.prod(self.normal_shape(1)) + 5 * math.prod(self.image_shape))
+        seed = None if seed is None else checks.positive_integer("seed", seed, minimum=0)
         return ops.convert_to_numpy(self.latents_of(standard_normal(self.normal_shape(n), seed)))
 
     def labels_for(self, n, labels=None):
@@ -132,7 +139,12 @@ class Inference:
         return [to_pillow(image) for image in images] if output == "pil" else images
 
     def decode(self, latents, labels=None, average=False):
-        """Returns the images (uint8) of given latents (n, *latent_shape); `average` as for `generate`."""
+        """Returns the images (uint8) of given latents (n, *latent_shape); `average` as for `generate`.
+
+        Raises:
+            ValueError: For latents of another shape or that are not finite, or if the images are not (`NotFinite`).
+        """
+        latents = self.checked_latents(latents)
         if labels is not None:
             labels = self.labels_for(len(latents), labels)
 
@@ -140,6 +152,22 @@ class Inference:
             return self.fake(latents, labels, training=False)
 
         return self.to_pictures(self.compiled_call(*self.averaged_call("decode", images, average), latents, labels))
+
+    def checked_latents(self, latents):
+        """Returns latents as an array (n, *latent_shape) of finite floats; raises `ValueError` where they are not."""
+        try:
+            known = isinstance(latents, (np.ndarray, list, tuple))
+            array = np.asarray(latents if known else ops.convert_to_numpy(latents))
+            array = array if array.dtype.kind == "f" else array.astype("float32")
+            wrong = f"{array.dtype} {array.shape}"
+        except Exception:  # a backend raises nearly anything for what is no tensor
+            array, wrong = np.empty(0), checks.shown(latents, 80)
+        if array.shape[:1] in ((), (0,)) or array.shape[1:] != tuple(self.latent_shape):
+            shape = ", ".join(map(str, ("n", *self.latent_shape)))
+            raise ValueError(f"`latents` must be numbers of shape ({shape}). Received: {wrong}.")
+        if not np.isfinite(array).all():
+            raise ValueError("`latents` must be finite. Received: latents with NaN or infinity.")
+        return array
 
     def averaged_call(self, name, fn, average=True):
         """Returns `(name, fn)` for `compiled_call`, with the first moving average in place of the last weights."""
@@ -201,7 +229,13 @@ class Inference:
         return function
 
     def to_pictures(self, images):
-        """Returns float images in [-1, 1] as uint8 0..255; points (rank 2) stay floats."""
+        """Returns float images in [-1, 1] as uint8 0..255; points (rank 2) stay floats.
+
+        Raises:
+            NotFinite: There is a NaN or an infinity among them.
+        """
+        if not np.isfinite(images).all():
+            raise NotFinite("The model makes images that are not finite: it diverged, or its weights are damaged.")
         if len(self.image_shape) != 3:
             return images
         return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype("uint8")

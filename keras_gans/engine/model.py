@@ -221,6 +221,10 @@ class GenerativeModel(Fitting, Inference, Saving, Carrying, BuiltByConstructor, 
             )
         self._refuse_unknown(arguments, [name for name in optimizers if name not in arguments])
         checks.one_of("update", update, self.updates)
+        checks.one_of("jit_compile", jit_compile, ("auto", True, False))
+        checks.one_of("run_eagerly", run_eagerly, (True, False))
+        if steps_per_execution != "auto":
+            checks.positive_integer("steps_per_execution", steps_per_execution)
         chosen = {player: optimizers.get(argument) for argument, player in arguments.items()}
         if any(optimizer is None for optimizer in chosen.values()):
             defaults = self.default_optimizers()

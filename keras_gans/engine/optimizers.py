@@ -25,10 +25,13 @@ def player_optimizer(argument, optimizer, network):
     """
     try:
         optimizer = keras.optimizers.get(optimizer)
-    except (ValueError, TypeError) as error:
+    except Exception as error:  # Keras raises nearly anything for a config that it does not know
         came = checks.received(**{argument: optimizer})
         raise ValueError(f"`{argument}` must be a Keras optimizer, its name or its config. {came}") from error
     inner = optimizer.inner_optimizer if isinstance(optimizer, LossScaleOptimizer) else optimizer
+    rate = inner.get_config().get("learning_rate")
+    if isinstance(rate, numbers.Real):
+        checks.number(f"learning_rate of {argument}", rate, minimum=0)
     if inner.use_ema:
         raise ValueError(
             f"`{argument}` must not have use_ema=True: Keras would overwrite the trained weights with the average "

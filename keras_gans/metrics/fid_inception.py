@@ -41,7 +41,7 @@ class FIDInception:
 
     Raises:
         ValueError: An unknown layer or resize; a file with another digest, or whose tensors do not fit.
-        FileNotFoundError: There is no such file.
+        OSError: There is no such file, or it cannot be downloaded.
 
     Reference: Heusel et al., 2017, arXiv:1706.08500; Salimans et al., 2016, arXiv:1606.03498.
     """
@@ -51,7 +51,7 @@ class FIDInception:
         self.resize = checks.one_of("resize", resize, RESIZERS)
         self.batch_size = checks.positive_integer("batch_size", batch_size)
         if weights is None:
-            weights = keras.utils.get_file("inception-2015-12-05.pth", URL, file_hash=SHA256)
+            weights = _downloaded()
         self.digest = _file_digest(weights)
         if sha256 is not None and self.digest != sha256:
             raise ValueError(
@@ -289,6 +289,16 @@ def load(model, tensors, path):
         if value.ndim == 4:
             value = value.transpose(2, 3, 1, 0)
         variable.assign(value.T if name == "fc.weight" else value)
+
+
+def _downloaded():
+    try:
+        return keras.utils.get_file("inception-2015-12-05.pth", URL, file_hash=SHA256)
+    except Exception as error:  # Keras raises a bare Exception where there is no network
+        raise OSError(
+            f"The Inception weights (96 MB) cannot be downloaded: {error}. Get {URL} elsewhere, and give "
+            "the file as `weights` (--weights)."
+        ) from error
 
 
 def _file_digest(path):

@@ -14,6 +14,19 @@ from keras_gans import checks, machine
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 PREFIX = "recipe:"
+LARGEST_TEXT, LARGEST_TREE = 2**16, 10_000  # characters of a recipe file, and nodes with its aliases written out
+
+NO_KNOBS = {  # arguments of `keras_gans.create` that a recipe gives elsewhere: where
+    "variant": "is a key of its own",
+    "image_shape": "is that of the data, or `image_size` and `channels` (--image-size, --channels)",
+    "latent_dim": "is a key of its own (--latent-dim)",
+    "network": "is a key of its own (--network)",
+    "network_options": "is a key of its own (--width)",
+    "num_classes": "is that of the data, with `conditional` (--conditional)",
+    "class_names": "are those of the data",
+    "name": "is of no use in a run",
+    "averages": "is `average` (--average)",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -115,7 +128,14 @@ class Recipe:
     def __post_init__(self):
         for name in ("latent_dim", "batch_size", "epochs"):
             checks.positive_integer(name, getattr(self, name))
-        checks.positive_integer("seed", self.seed, minimum=0)
+        checks.positive_integer("seed", self.seed, minimum=0, maximum=2**32 - 1)
+        for name in ("latent_dim", "batch_size", "network_options"):
+            checks.sensible_sizes(name, getattr(self, name))
+        for side in self.image_size if isinstance(self.image_size, list) else [self.image_size or 1]:
+            checks.positive_integer("image_size", side, maximum=checks.LARGEST_SIDE)
+        own = [name for name in self.knobs if name in NO_KNOBS]
+        if own:
+            raise ValueError(f"`knobs` must be arguments of the variant; `{own[0]}` {NO_KNOBS[own[0]]}.")
         if not isinstance(self.average, dict):
             checks.number("average", self.average, minimum=0, below=1)
         checks.one_of("precision", self.precision, machine.PRECISIONS)
@@ -173,7 +193,8 @@ def from_mapping(mapping, source):
         if key not in _FIELDS:
             known = ", ".join(_FIELDS)
             raise ValueError(
-                f"The recipe {source} has an unknown key `{key}`. {checks.nearest(key, _FIELDS)}It takes {known}."
+                f"The recipe {source} has an unknown key `{checks.printable(str(key)[:60])}`. "
+                f"{checks.nearest(key, _FIELDS)}It takes {known}."
             )
     if mapping.get("steps") is not None and "epochs" in mapping:
         raise ValueError(f"The recipe {source} must have `epochs` or `steps`, not both.")
@@ -190,12 +211,40 @@ def from_mapping(mapping, source):
 
 
 def _described(value):
-    return "empty" if value is None else f"{value!r} ({type(value).__name__})"
+    return "empty" if value is None else f"{checks.shown(value)} ({type(value).__name__})"
 
 
 def parse_value(text):
-    """Returns the value of a piece of YAML: `parse_value("1e-4")` is 0.0001, `parse_value("[0, 1]")` a list."""
-    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    """Returns the value of a piece of YAML: `parse_value("1e-4")` is 0.0001, `parse_value("[0, 1]")` a list.
+
+    Raises:
+        yaml.YAMLError: It is no YAML, longer than 64 KiB, or, with its aliases written out, of more than 10,000 nodes.
+    """
+    if len(text) > LARGEST_TEXT:
+        raise yaml.YAMLError(f"it has more than {LARGEST_TEXT:,} characters")
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if _nodes(node, {}) > LARGEST_TREE:
+            raise yaml.YAMLError(f"with its aliases written out it has more than {LARGEST_TREE:,} nodes")
+        return None if node is None else loader.construct_document(node)
+    except yaml.YAMLError:
+        raise
+    except Exception as error:  # PyYAML raises nearly anything for what it takes for a date, a number or a tag
+        raise yaml.YAMLError(f"a value in it cannot be read ({type(error).__name__}: {error})") from error
+    finally:
+        loader.dispose()
+
+
+def _nodes(node, known):
+    """Returns the number of nodes with all aliases written out; a node within itself counts as too many."""
+    if node is None or isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = LARGEST_TREE + 1  # while it is counted
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [each for pair in node.value for each in pair]
+        known[id(node)] = min(1 + sum(_nodes(part, known) for part in parts), LARGEST_TREE + 1)
+    return known[id(node)]
 
 
 def load(path):
@@ -210,7 +259,7 @@ def load(path):
         raise FileNotFoundError(f"There is no recipe file {path}.")
     try:
         with open(path, encoding="utf-8") as file:
-            mapping = parse_value(file)
+            mapping = parse_value(file.read(LARGEST_TEXT + 1))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""

@@ -1,6 +1,7 @@
 """A recipe becomes a compiled model and its moving average."""
 
 import keras
+from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_gans import callbacks, checks, engine, layers, penalties, registry, schedules
 
@@ -79,10 +80,12 @@ def _objects(argument, value):
         return [_objects(argument, each) for each in value]
     if not isinstance(value, dict):
         return value
-    if len(value) != 1 or not next(iter(value))[:1].isupper():
+    if len(value) != 1 or not str(next(iter(value)))[:1].isupper():
         return {name: _objects(argument, each) for name, each in value.items()}
     ((name, arguments),) = value.items()
     checks.one_of(argument, name, OBJECTS)
+    if not isinstance(arguments, (dict, type(None))):
+        raise ValueError(f"`{argument}`: {name} takes a mapping of its arguments. Received: {checks.shown(value)}.")
     try:
         return getattr(OBJECTS[name], name)(**_objects(argument, arguments or {}))
     except (TypeError, ValueError) as error:
@@ -97,8 +100,19 @@ def _optimizers(recipe, model):
         chosen[player] = _optimizer(player, config)
     if recipe.learning_rate is not None:
         for optimizer in chosen.values():
-            optimizer.learning_rate = _objects("learning_rate", recipe.learning_rate)
+            optimizer.learning_rate = _rate(recipe.learning_rate)
     return {model.optimizer_argument(player): optimizer for player, optimizer in chosen.items()}
+
+
+def _rate(value):
+    """Returns a learning rate of a recipe: a number, or the schedule that a mapping describes."""
+    rate = _objects("learning_rate", value)
+    if isinstance(value, dict) and not isinstance(rate, LearningRateSchedule):
+        raise ValueError(
+            "`learning_rate` must be a number or a schedule, as in {CosineBurnIn: {start: 0.0002, end: 0.00005, steps: "
+            f"2000}}}}. Received: {checks.shown(value)}."
+        )
+    return rate
 
 
 def _optimizer(player, config):

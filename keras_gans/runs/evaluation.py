@@ -21,6 +21,7 @@ def record(asked, samples, seed, picture=None):
     loading.require_images(model, "evaluate")
     images, labels = loading.images_for(model, asked["data"], asked["split"])
     count = len(images) if samples is None else checks.positive_integer("--samples", samples, minimum=8)
+    loading.require_memory(model, "--samples", count)
     judge = _judge(asked)
     console = Console(stderr=True)
     progress = Progress(console=console, transient=True, disable=not console.is_terminal)
@@ -38,7 +39,11 @@ def _judge(asked):
     """Returns what `keras_gans.metrics.evaluate` takes as `features`."""
     if asked["weights"] is None:
         return asked["features"]
-    return metrics.FIDInception(asked["weights"])
+    try:
+        return metrics.FIDInception(asked["weights"])
+    except ValueError as error:  # the command has no way round: a score of other weights has another name
+        advice = "Give sha256=None to use it all the same; its numbers are then no FID."
+        raise ValueError(str(error).replace(advice, "Leave out --weights to download the public one.")) from error
 
 
 def _neighbours(model, judge, asked, count, seed, picture):

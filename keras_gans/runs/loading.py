@@ -1,6 +1,7 @@
 """Models and data by name: a `.keras` file, a run folder or a preset; a set of images, a folder or an .h5 file."""
 
 import contextlib
+import math
 import os
 import warnings
 import zipfile
@@ -194,6 +195,11 @@ def require_encoder(model, command):
         raise ValueError(
             f"`{command}` needs a model with an encoder ({', '.join(able)}). The model is a {type(model).__name__}."
         )
+
+
+def require_memory(model, option, count):
+    """Refuses an option that asks for more images of a model than the memory of this machine holds."""
+    checks.fits_memory(option, count, 4 * math.prod(model.normal_shape(1)) + 5 * math.prod(model.image_shape))
 
 
 def require_images(model, command):

@@ -87,7 +87,7 @@ def _train(recipe, run, restart, samples, console):
 
 
 def _say(console, sentence):
-    console.print(sentence, highlight=False, soft_wrap=True, markup=False)
+    console.print(checks.printable(sentence), highlight=False, soft_wrap=True, markup=False)
 
 
 def _prepared(recipe, run, restart):

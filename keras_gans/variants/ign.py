@@ -181,9 +181,9 @@ class IGN(SpectrumNoise, GenerativeModel):
 
     def decode(self, latents, labels=None, steps=1, average=False):
         """Returns the images (uint8) made of noise (n, h, w, c) by `steps` applications; 2 repair many artefacts."""
-        self.labels_for(len(latents), labels)
+        images = self.checked_latents(latents)
+        self.labels_for(len(images), labels)
         call = self.averaged_call("mapped", lambda images: self.mapped(images, training=False), average)
-        images = latents
         for _ in range(checks.positive_integer("steps", steps)):
             images = self.compiled_call(*call, images)
         return self.to_pictures(images)

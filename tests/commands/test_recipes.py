@@ -152,3 +152,33 @@ FROM_0_TO_9 = {"start": 0, "end": 9, "steps": 3}
 def test_objects_that_do_not_exist_are_refused_with_words(keys, words):
     with pytest.raises((ValueError, TypeError), match=words):
         built(**keys)
+
+
+LAUGHS = "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a: &a [{', '.join('x' * 9)}]\n{LAUGHS}variant: gan\ndescription: *i\n",
+        f"a: &a [{', '.join('x' * 9)}]\n{LAUGHS}<<: *i\nvariant: gan\n",
+        "variant: gan\nknobs: &a {b: *a}\n",
+        "variant: " + "[" * 20_000,
+        "variant: gan\nepochs: " + "9" * 5000,
+        "variant: gan\nseed: 2020-13-45\n",
+        "variant: gan\nseed: !!int ''\n",
+        "variant: gan\ndescription: " + "x" * 2**20,
+    ],
+)
+def test_a_crafted_recipe_is_refused_at_once(refused, tmp_path, text):
+    (tmp_path / "x.yaml").write_text(text)
+    sentence = refused("info", tmp_path / "x.yaml")
+    assert "x.yaml is not valid YAML" in sentence and len(sentence) < 1000
+
+
+def test_a_terminal_sees_no_control_characters_of_a_recipe(command, refused, tmp_path):
+    (tmp_path / "x.yaml").write_text('variant: gan\ndescription: "\\e]0;owned\\a \\u202e \\ud800"\n')
+    answer = command("info", tmp_path / "x.yaml")
+    assert answer.code == 0 and r"\x1b]0;owned\x07 \u202e" in answer.out and "\x1b" not in answer.out
+    (tmp_path / "x.yaml").write_text('variant: gan\n"a\\e]0;owned": 1\n')
+    assert "\x1b" not in refused("info", tmp_path / "x.yaml")
