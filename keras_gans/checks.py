@@ -32,6 +32,11 @@ def shown(value, length=200):
     return text if len(text) <= length else f"{text[: length - 40]} ... {text[-30:]}"
 
 
+def first_line(error):
+    """Returns the first line of what an exception says, or its name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def received(**arguments):
     """Returns "Received: name=value (type)." for the end of an error sentence."""
     listed = ", ".join(f"{name}={shown(value)} ({type(value).__name__})" for name, value in arguments.items())
@@ -94,6 +99,13 @@ def penalties(value):
             f"`penalties` must be a list of keras_gans.penalties, for example [R1(10.0)]. {received(penalties=value)}"
         )
     return tuple(value)
+
+
+def moving_average(argument, value):
+    """Returns `value`, a moving average that can be applied, or None."""
+    if value is not None and not callable(getattr(value, "applied", None)):
+        raise TypeError(f"`{argument}` must be a WeightMovingAverage or None. {received(**{argument: value})}")
+    return value
 
 
 def _is_penalty(value):

@@ -5,6 +5,7 @@ missing, damaged or cannot be written. Ctrl-C is 130. `--traceback` shows where 
 """
 
 import os
+import re
 import sys
 import traceback
 from typing import Annotated
@@ -124,6 +125,9 @@ def explained(error, command=""):
         help_for = getattr(getattr(error, "ctx", None), "command_path", "keras-gans")
         sentence = " ".join(error.format_message().split())
         return 2, f"Error: {sentence}{'' if sentence.endswith(('.', '?')) else '.'} See {help_for} --help."
+    full = re.search(r"(/\S+); (No space left on device|Disk quota exceeded|File too large)", message)
+    if full:  # as TensorFlow says it of the files of TensorBoard
+        return 1, f"Error: {full[1]}: {full[2]}."
     if isinstance(error, MemoryError) or kind in ("ResourceExhaustedError", "OutOfMemoryError"):
         advice = SMALLER.get(command, "--batch-size, --width or --image-size")
         return 1, f"Error: out of memory. Use a smaller {advice}."

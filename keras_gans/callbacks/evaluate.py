@@ -30,7 +30,8 @@ class Evaluate(CopiedFresh):
         best: The best score so far, or None.
 
     Raises:
-        ValueError: For a monitor that the function does not return, with the nearest.
+        ValueError: For a monitor that the function does not return, with the nearest; when `fit` begins, for a damaged
+            best.json.
 
     Example:
         >>> def distance(model):
@@ -45,7 +46,8 @@ class Evaluate(CopiedFresh):
             raise TypeError(
                 f"`function` must be callable: function(model) -> scores. {checks.received(function=function)}"
             )
-        self.function, self.average, self.monitor, self.name = function, average, monitor, name
+        self.average = checks.moving_average("average", average)
+        self.function, self.monitor, self.name = function, monitor, name
         self.every = checks.positive_integer("every", every)
         self.mode = checks.one_of("mode", mode, ("min", "max"))
         self.folder = None if folder is None else checks.writable_folder("folder", folder)
@@ -54,8 +56,14 @@ class Evaluate(CopiedFresh):
     def on_train_begin(self, logs=None):
         path = self.folder and os.path.join(self.folder, "best.json")
         if path and os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                self.best = json.load(file)["score"]
+            try:
+                with open(path, encoding="utf-8") as file:
+                    self.best = checks.number("score", json.load(file)["score"], finite=False)
+            except (ValueError, TypeError, LookupError, RecursionError) as error:
+                raise ValueError(
+                    f"The file {path} is damaged ({error}), and with it the score of best.keras. Remove it: the next "
+                    "evaluation counts as the best."
+                ) from error
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every and epoch + 1 != self.params.get("epochs"):

@@ -82,11 +82,10 @@ class SampleGrid(CopiedFresh):
                 f"`images` must be given for show='reconstructions', and only then. {checks.received(show=show)}"
             )
         self.caption = bool(caption)
-        if average is not None and not callable(getattr(average, "applied", None)):
-            raise TypeError(f"`average` must be a WeightMovingAverage or None. {checks.received(average=average)}")
         self.seed = checks.positive_integer("seed", seed, minimum=0)
         self.scale = checks.positive_integer("scale", scale)
-        self.average, self.labels, self.images = average, labels, images
+        self.average = checks.moving_average("average", average)
+        self.labels, self.images = labels, images
         self.writer = None if tensorboard is None else EventWriter(tensorboard)
 
     def set_model(self, model):
@@ -96,6 +95,10 @@ class SampleGrid(CopiedFresh):
                 f"`show` must be 'samples' or 'interpolations': {type(model).__name__} has no encoder. "
                 f"{checks.received(show=self.show)}"
             )
+        if self.show == "reconstructions":
+            model.checked_arrays(self.images, self.labels, required=True)
+        elif hasattr(model, "labels_for"):
+            model.labels_for(self.count, self.labels)
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every and epoch + 1 != self.params.get("epochs"):

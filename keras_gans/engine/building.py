@@ -42,7 +42,7 @@ def output_shape(argument, network, shape, num_classes=0, inputs="images"):
         outputs = network(given(keras.KerasTensor(shape), labels))
     except Exception as error:
         raise ValueError(
-            f"`{argument}` must accept inputs of shape {shape}. Keras says: {str(error).splitlines()[0]}"
+            f"`{argument}` must accept inputs of shape {shape}. Keras says: {checks.first_line(error)}"
         ) from error
     return tuple(outputs.shape)
 

@@ -5,6 +5,7 @@ import contextlib
 import keras
 from keras import ops
 
+from keras_gans import checks
 from keras_gans.engine.backend import module as backend
 
 
@@ -77,7 +78,7 @@ def _twice_differentiable(model, player):
         raise ValueError(
             "`penalties` need a discriminator that can be differentiated twice: the penalty holds the gradient of its "
             "score, and is itself differentiated. One of its operations has no such derivative on "
-            f"{keras.backend.backend()}: {str(error).splitlines()[0]}"
+            f"{keras.backend.backend()}: {checks.first_line(error)}"
         ) from error
 
 

@@ -158,8 +158,9 @@ class Inference:
         try:
             known = isinstance(latents, (np.ndarray, list, tuple))
             array = np.asarray(latents if known else ops.convert_to_numpy(latents))
-            array = array if array.dtype.kind == "f" else array.astype("float32")
             wrong = f"{array.dtype} {array.shape}"
+            numbers = array.dtype.kind not in "OUS"  # but bfloat16, which is of no kind
+            array = array if array.dtype.kind == "f" else array.astype("float32") if numbers else np.empty(0)
         except Exception:  # a backend raises nearly anything for what is no tensor
             array, wrong = np.empty(0), checks.shown(latents, 80)
         if array.shape[:1] in ((), (0,)) or array.shape[1:] != tuple(self.latent_shape):

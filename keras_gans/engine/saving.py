@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gans import checks
 from keras_gans.engine import private_keras
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.optimizers import LossScaleOptimizer
@@ -90,7 +91,7 @@ class Saving:
                 variable.assign(value)
             raise ValueError(
                 f"The weights in {filepath} do not fit this {type(self).__name__}; it was left as it was. "
-                f"Keras says: {str(error).splitlines()[0]}"
+                f"Keras says: {checks.first_line(error)}"
             ) from error
 
     def save(self, filepath, overwrite=True, **kwargs):

@@ -172,7 +172,7 @@ class CustomDivergence:
             f, unit = values(self.f, u)
         except Exception as error:
             raise ValueError(
-                f"`f` must be a function of a tensor, written with keras.ops. It says: {str(error).splitlines()[0]}"
+                f"`f` must be a function of a tensor, written with keras.ops. It says: {checks.first_line(error)}"
             ) from error
         if f.shape != u.shape or not np.isfinite(f).all():
             raise ValueError(

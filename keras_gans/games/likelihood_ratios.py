@@ -97,7 +97,7 @@ class Member:
             self.equal = 0.0 if self.limit else float(self.score_of(values(omega, np.ones(1))[0])[0])
         except Exception as error:
             raise ValueError(
-                f"`omega` must be a function of a tensor, written with keras.ops. It says: {str(error).splitlines()[0]}"
+                f"`omega` must be a function of a tensor, written with keras.ops. It says: {checks.first_line(error)}"
             ) from error
 
     def bridge(self, scores):

@@ -3,6 +3,7 @@
 import io
 import time
 
+from keras_gans import checks
 from keras_gans.output import images
 
 
@@ -25,7 +26,7 @@ class EventWriter:
                 "Writing for TensorBoard needs the package tensorboard: pip install 'keras_gans[tensorboard]'."
             ) from error
         self._event, self._summary = event_pb2.Event, summary_pb2
-        self._writer = EventFileWriter(str(folder))
+        self._writer = EventFileWriter(checks.writable_folder("tensorboard", folder))
 
     def _add(self, step, **value):
         summary = self._summary.Summary(value=[self._summary.Summary.Value(**value)])

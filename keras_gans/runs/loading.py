@@ -1,6 +1,7 @@
 """Models and data by name: a `.keras` file, a run folder or a preset; a set of images, a folder or an .h5 file."""
 
 import contextlib
+import json
 import math
 import os
 import warnings
@@ -23,6 +24,8 @@ from keras_gans.runs.folder import Run
 
 LARGEST_CONFIG = 2**23  # bytes of the description of a model; that of the largest here is a hundred thousand
 LARGEST_EXPANSION = 50  # bytes unpacked for one of a .keras file; weights of floats hardly shrink
+SIZES = {"units", "filters", "latent_dim", "num_classes", "input_dim", "output_dim", "shape", "batch_shape"}
+SIZES |= {"input_shape", "build_input_shape", "target_shape", "kernel_size", "levels", "pool_size"}  # in a config.json
 
 
 def load_model(path):
@@ -133,6 +136,24 @@ def check_file(path):
         raise ValueError(f"The model file {path} is damaged: the checksum of {damaged} inside it does not match.")
     if "config.json" not in sizes:
         raise ValueError(f"The file {path} is no Keras model: it has no config.json inside.")
+    _refuse_absurd_layers(path)
+
+
+def _refuse_absurd_layers(path):
+    """Refuses a model whose config asks for layers of absurd sizes: they would be built before any weight is read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            waiting = [("", json.loads(archive.read("config.json")))]
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"The model file {path} is damaged: its config.json is no JSON ({error}).") from error
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += [(key, each) for each in value]
+        elif key in SIZES and isinstance(value, int) and abs(value) > checks.LARGEST_SIZE:
+            raise ValueError(f"The model file {path} has `{key}` = {value:,}, which is absurd. Nothing was loaded.")
 
 
 def load_file(path):
@@ -141,15 +162,10 @@ def load_file(path):
     try:
         model = keras.models.load_model(path)
     except Exception as error:  # Keras raises nearly anything for contents it does not know
-        raise ValueError(f"The model file {path} cannot be read. Keras says: {_first_line(error)}") from error
+        raise ValueError(f"The model file {path} cannot be read. Keras says: {checks.first_line(error)}") from error
     if not isinstance(model, GenerativeModel):
         raise ValueError(f"The file {path} holds a {type(model).__name__}, which is no model of keras_gans.")
     return model
-
-
-def _first_line(error):
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def rebuild(run):

@@ -110,4 +110,4 @@ def _hugging_face(repository):
     try:
         return snapshot_download(repository, allow_patterns=list(preset.FILES))
     except Exception as error:
-        raise OSError(f"hf://{repository} cannot be loaded: {str(error).splitlines()[0]}") from error
+        raise OSError(f"hf://{repository} cannot be loaded: {checks.first_line(error)}") from error

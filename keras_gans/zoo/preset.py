@@ -322,8 +322,9 @@ def _model(path, metadata):
     except PresetError:
         raise
     except Exception as error:  # Keras raises nearly anything for a config that it does not know
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise PresetError(f"The file {path} does not describe a model. Keras says: {lines[0]}") from error
+        raise PresetError(
+            f"The file {path} does not describe a model. Keras says: {checks.first_line(error)}"
+        ) from error
     if not getattr(model, "networks", ()) or type(model).__name__ != metadata["class"]:
         raise PresetError(
             f"The file {path} describes a {type(model).__name__}, not the {metadata['class']} of metadata.json."

@@ -84,6 +84,15 @@ def test_it_works_on_any_model():
 
 
 @pytest.mark.one_backend
+@pytest.mark.parametrize("damaged", ["", "[]", '{"score": "low"}', '{"epoch": 1}'])
+def test_a_damaged_record_of_the_best_is_named_and_the_best_stays(tmp_path, damaged):
+    (tmp_path / "best.json").write_text(damaged)
+    callback = kg.callbacks.Evaluate(len, folder=tmp_path)
+    with pytest.raises(ValueError, match="best.json is damaged"):
+        callback.on_train_begin()
+
+
+@pytest.mark.one_backend
 def test_bad_arguments_are_refused_with_words():
     with pytest.raises(TypeError, match="`function` must be callable"):
         kg.callbacks.Evaluate("fid")

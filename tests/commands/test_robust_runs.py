@@ -1,7 +1,6 @@
 """Run folders that something happened to: another process, a full disk, files that are gone or damaged."""
 
 import contextlib
-import json
 import os
 import shutil
 import subprocess
@@ -181,4 +180,9 @@ def test_files_that_unpack_to_absurd_sizes_are_refused_at_once(gan_run, tmp_path
                 archive.writestr(name, value)
         with pytest.raises(ValueError, match=f"bomb.keras .*{words}"):
             loading.load_file(tmp_path / "bomb.keras")
-    assert json.loads(members["config.json"])
+    config = members["config.json"].decode()
+    for changed in (config.replace('"units": 8', '"units": 1000000000000'), "[" * 100_000):
+        with zipfile.ZipFile(tmp_path / "absurd.keras", "w") as archive:
+            archive.writestr("config.json", changed)
+        with pytest.raises(ValueError, match="absurd.keras (has `units` = 1,000,000,000,000|is damaged)"):
+            loading.load_file(tmp_path / "absurd.keras")

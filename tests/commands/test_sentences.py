@@ -116,3 +116,5 @@ def test_no_sentence_calls_a_mistake_unexpected():
     assert code == 1 and "unexpected" not in sentence and "--traceback" in sentence
     assert cli.explained(MemoryError(), "generate") == (1, "Error: out of memory. Use a smaller --count or --scale.")
     assert "--batch-size" in cli.explained(MemoryError(), "train")[1]
+    full = type("ResourceExhaustedError", (Exception,), {})("{{node x}} /run/events.out; No space left on device [Op]")
+    assert cli.explained(full, "train") == (1, "Error: /run/events.out: No space left on device.")

@@ -133,6 +133,10 @@ def test_weights_that_are_not_finite_make_no_pictures(tmp_path):
         grid.on_epoch_end(0)  # the training goes on, or stops by its own callbacks
 
 
+def with_model(callback):
+    callback.set_model(small.shared("o_gan"))
+
+
 @pytest.mark.one_backend
 @pytest.mark.parametrize(
     ("make", "words"),
@@ -140,6 +144,9 @@ def test_weights_that_are_not_finite_make_no_pictures(tmp_path):
         (lambda path: callbacks.SampleGrid(path, scale=0), "`scale` must be a positive integer"),
         (lambda path: callbacks.SampleGrid(path, average=5), "`average` must be a WeightMovingAverage or None"),
         (lambda path: callbacks.SampleGrid(path, seed=-1), "`seed` must be an integer of at least 0"),
+        (lambda path: callbacks.Evaluate(len, average=5), "`average` must be a WeightMovingAverage or None"),
+        (lambda path: with_model(callbacks.SampleGrid(path, labels=[1])), "`labels` were given to an unconditional"),
+        (lambda path: with_model(callbacks.SampleGrid(path, show="reconstructions", images=5)), "must be an array"),
         (lambda path: callbacks.SampleGrid(5), "`folder` must be the path of a folder"),
         (lambda path: callbacks.Checkpoint(None), "`folder` must be the path of a folder"),
         (lambda path: recipes.Recipe("gan", learning_rate=float("inf")), "`learning_rate` must be a finite number"),
