@@ -1,4 +1,7 @@
-"""Files that are written whole or not at all, and checked before they are believed."""
+"""Files that are written whole or not at all, and checked before they are believed.
+
+`keras-gans --help` answers at once: NumPy and h5py are imported where they are needed.
+"""
 
 import contextlib
 import errno
@@ -8,9 +11,6 @@ import json
 import os
 import shutil
 import tempfile
-
-import h5py
-import numpy as np
 
 from keras_gans.output import locks
 
@@ -137,6 +137,8 @@ def write_json(path, value):
 
 def write_npz(path, **arrays):
     """Writes arrays as a compressed .npz file, atomically."""
+    import numpy as np
+
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)
     write(path, content.getbuffer())
@@ -166,6 +168,9 @@ def refuse_foreign(dataset):
 
 
 def _digest(file):
+    import h5py
+    import numpy as np
+
     digest = hashlib.sha256()
 
     def visit(name, item):
@@ -181,12 +186,16 @@ def _digest(file):
 
 def write_digest(file):
     """Writes the SHA-256 of all arrays of an HDF5 file, a path or a file in memory, into its root."""
+    import h5py
+
     with h5py.File(file, "r+") as opened:
         opened.attrs[DIGEST] = _digest(opened)
 
 
 def verify_weights(path):
     """Raises `OSError` naming `path` if it is missing, unreadable, or its arrays are not those that were written."""
+    import h5py
+
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no weights file {path}.")
     try:
