@@ -2,13 +2,14 @@
 
 import inspect
 import os
+import warnings
 from typing import Annotated
 
 import typer
 
 from keras_gans import checks, recipes
 from keras_gans.commands.options import say
-from keras_gans.commands.startup import load_library
+from keras_gans.commands.startup import load_library, show_warning
 from keras_gans.runs.folder import Run
 
 
@@ -79,6 +80,7 @@ def _in_words(value):
 
 
 def _show_run(folder):
+    warnings.showwarning = show_warning
     run = Run(folder)
     config, recipe = run.config(), run.recipe()
     rows = run.rows()
