@@ -1,7 +1,10 @@
 """Small models whose steps follow with a pencil, and what every test needs to be quick and repeatable."""
 
 import gc
+import importlib.util
+import mmap
 import os
+import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as `import keras_gans` does before TensorFlow is there
@@ -15,15 +18,32 @@ from keras import ops
 
 BACKEND = keras.config.backend()
 
+
+def jaxlib_knows(flag):
+    """Returns whether XLA of this JAX has a flag: an unknown one in XLA_FLAGS would end the process."""
+    folder = pathlib.Path(importlib.util.find_spec("jaxlib").origin).parent
+    with open(folder / "libjax_common.so", "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        return text.find(f"{flag}\0".encode()) >= 0
+
+
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    # Optimising a graph costs more than a few steps of it gain. `test_running_eagerly_takes_the_same_steps` has it on.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 elif BACKEND == "jax":
     import getpass
     import tempfile
 
     import jax
+
+    # Two ways of compiling that are quicker for small programs: no emitters of fusions (half of the time of a step),
+    # one module instead of 32 parts. XLA reads its flags at the first computation, which is not yet.
+    for flag, value in {"xla_cpu_use_fusion_emitters": "false", "xla_cpu_parallel_codegen_split_count": "1"}.items():
+        if flag not in os.environ["XLA_FLAGS"] and jaxlib_knows(flag):
+            os.environ["XLA_FLAGS"] += f" --{flag}={value}"
 
     # Compiling is most of the time here, and the small models of the tests are compiled again and again.
     cache = os.path.join(tempfile.gettempdir(), f"jax-tests-{getpass.getuser()}")
