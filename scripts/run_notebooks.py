@@ -39,8 +39,11 @@ def reduced(source):
     return SETTING.sub(r"\1\2", source)
 
 
-def execute(path, quick=False):
+def execute(path, quick=False, kernel=None):
     """Returns the notebook at `path`, executed.
+
+    Args:
+        kernel: The manager of a running kernel, whose names are cleared first. By default a fresh one, ended after it.
 
     Raises:
         nbclient.exceptions.CellExecutionError: A cell raised.
@@ -50,7 +53,11 @@ def execute(path, quick=False):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
             cell.source = reduced(cell.source) if quick else cell.source
-    nbclient.NotebookClient(notebook, timeout=1800, kernel_name="python3", record_timing=False).execute(cwd=FOLDER)
+    options = {"timeout": 1800, "kernel_name": "python3", "record_timing": False}
+    if kernel is not None:
+        clear = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -f")])
+        nbclient.NotebookClient(clear, km=kernel, **options).execute()
+    nbclient.NotebookClient(notebook, km=kernel, **options).execute(cwd=FOLDER)
     return notebook
 
 
