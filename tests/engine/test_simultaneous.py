@@ -21,9 +21,6 @@ CASES = [(name, {}) for name in small.TWO_PLAYERS] + [
 IMAGES = small.data(6)[0]
 
 
-COMPILED = ("gan", "r3gan", "o_gan")  # the others run eagerly on TensorFlow
-
-
 def build(name, knobs, update, rate=0.05):
     model = small.build(name, compile=False, **knobs)
     latents = np.random.default_rng(4).normal(size=(6, small.LATENT_DIM)).astype("float32")
@@ -35,7 +32,7 @@ def build(name, knobs, update, rate=0.05):
     model.compile(
         **dict(zip(map(model.optimizer_argument, ("generator", "discriminator")), optimizers, strict=True)),
         update=update,
-        run_eagerly=small.EAGER and name not in COMPILED,
+        run_eagerly=small.eagerly(name),
     )
     return model
 

@@ -18,9 +18,15 @@ KNOBS = {
 # Tracing a step on TensorFlow takes as long as a hundred eager ones: for tests of a few steps of many models, which do
 # not ask about compiling (`test_running_eagerly_takes_the_same_steps` and the laws do).
 EAGER = keras.config.backend() == "tensorflow"
+COMPILED = ("gan", "r3gan", "o_gan", "ign")  # compiled all the same: what is special about a graph shows in these
 
 TWO_PLAYERS = [name for name in kg.list_models() if issubclass(kg.registry.get(name), kg.engine.AdversarialModel)]
 CONDITIONAL = [name for name in kg.list_models() if kg.registry.get(name).conditional]
+
+
+def eagerly(name):
+    """Returns whether a test that asks something else runs this variant eagerly."""
+    return EAGER and name not in COMPILED
 
 
 def build(name, seed=1, compile=True, **knobs):
