@@ -27,7 +27,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def trained(data, **knobs):
-    model = small.build("gan", **knobs)
+    model = small.shared("gan", **knobs)
     model.fit(data, shuffle=False, verbose=0)
     return small.weights(model)
 
@@ -45,10 +45,12 @@ def test_dicts_are_trained_on_as_their_images(make):
 
 
 def test_a_dict_of_arrays_is_that_pair():
-    pair, as_dict = (small.build("gan", num_classes=small.CLASSES) for _ in range(2))
-    pair.fit(IMAGES, LABELS, batch_size=4, verbose=0)
-    as_dict.fit({"image": IMAGES, "label": LABELS}, batch_size=4, verbose=0)
-    small.assert_same(small.weights(pair), small.weights(as_dict))
+    def trained_on(*data):
+        model = small.shared("gan", num_classes=small.CLASSES)
+        model.fit(*data, batch_size=4, verbose=0)
+        return small.weights(model)
+
+    small.assert_same(trained_on(IMAGES, LABELS), trained_on({"image": IMAGES, "label": LABELS}))
 
 
 def test_labels_of_dicts_reach_a_conditional_model():
@@ -69,12 +71,12 @@ def test_labels_of_dicts_reach_a_conditional_model():
 def test_batches_that_cannot_be_understood_are_refused(make, words):
     for call in (lambda model: model.fit(Batches(make), verbose=0), lambda model: model.evaluate(Batches(make))):
         with pytest.raises(ValueError, match=words):
-            call(small.build("gan"))
+            call(small.shared("gan"))
 
 
 @pytest.mark.parametrize("wrong", [IMAGES.astype("float32"), np.full(IMAGES.shape, np.nan, "float32"), IMAGES[:, :4]])
 def test_every_entrance_checks_what_comes_first(wrong):
-    model = small.build("gan")
+    model = small.shared("gan")
     before = small.everything(model)
     dataset = Batches(lambda images, labels: (images,), wrong)
     for call in (
@@ -94,7 +96,7 @@ def test_every_entrance_checks_what_comes_first(wrong):
 
 def test_train_on_batch_takes_arrays_only():
     with pytest.raises(TypeError, match="`x` must be an array of images. Received: Batches"):
-        small.build("gan").train_on_batch(Batches(lambda images, labels: (images,)))
+        small.shared("gan").train_on_batch(Batches(lambda images, labels: (images,)))
 
 
 class Shuffled(Batches):
@@ -107,7 +109,7 @@ class Shuffled(Batches):
 
 
 def test_a_users_own_set_epoch_is_left_to_the_user():
-    model, data = small.build("gan"), Shuffled(lambda images, labels: (images,))
+    model, data = small.shared("gan"), Shuffled(lambda images, labels: (images,))
     model.fit(data, epochs=2, verbose=0)
     assert int(keras.ops.convert_to_numpy(model.optimizer.of("generator").iterations)) == 6 and data.called == ()
 
@@ -138,7 +140,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 def test_an_interrupted_evaluation_gives_the_weights_back():
-    model = small.build("gan")
+    model = small.shared("gan")
     model.fit(IMAGES, batch_size=4, verbose=0)
     before = small.weights(model)
     for call in (
@@ -175,7 +177,7 @@ def test_the_file_format_of_keras_2_is_refused(tmp_path):
 
 
 def test_skipping_mismatches_takes_weights_and_leaves_the_training_state(tmp_path):
-    trained, other = small.build("gan"), small.build("gan", seed=2)
+    trained, other = small.shared("gan"), small.build("gan", seed=2)
     trained.fit(IMAGES, batch_size=4, epochs=2, verbose=0)
     trained.save_weights(tmp_path / "state.weights.h5")
     kept = [np.array(keras.ops.convert_to_numpy(v)) for v in (*other.optimizer.variables, other.data_seed)]
@@ -199,7 +201,7 @@ def test_the_learning_rate_is_readable_and_keeps_the_ratio_of_the_players():
 
 
 def test_setting_the_learning_rate_reaches_every_player():
-    model = small.build("gan")
+    model = small.shared("gan")
     model.optimizer.learning_rate = 0.25
     assert [float(keras.ops.convert_to_numpy(each.learning_rate)) for each in model.optimizer.optimizers] == [0.25] * 2
 

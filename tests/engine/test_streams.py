@@ -110,9 +110,9 @@ def test_a_source_without_batches_is_named():
 
 def test_after_a_resumed_run_a_later_fit_trains(tmp_path):
     images = small.data()[0]
-    first = small.build("gan")
+    first = small.shared("gan")
     first.fit(images, batch_size=4, epochs=2, callbacks=[kg.callbacks.Checkpoint(tmp_path)], verbose=0)
-    resumed = small.build("gan", seed=3)
+    resumed = small.shared("gan", seed=3, copy=1)
     resumed.fit(images, batch_size=4, epochs=3, callbacks=[kg.callbacks.Checkpoint(tmp_path)], verbose=0)
     before = small.weights(resumed)
     history = resumed.fit(images, batch_size=4, epochs=1, verbose=0)
