@@ -1,5 +1,7 @@
 """FGAN: check values of every divergence, Fenchel's inequality, custom divergences, and one step with a pencil."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from keras_gans.games.f_divergences import DIVERGENCES, CustomDivergence, wright
 from keras_gans.networks import mlp
 from keras_gans.variants.f_gan import FGAN
 from tests.conftest import sigmoid
+from tests.laws import small
 
 REAL = ops.convert_to_tensor(np.array([[0.5], [-0.3], [1.2]], "float32"))
 FAKE = ops.convert_to_tensor(np.array([[-0.4], [0.2], [-1.0]], "float32"))
@@ -85,11 +88,17 @@ CONJUGATES = {  # f* of t, with two values each
 }
 
 
-def model_with(divergence="js", score_clip=None, seed=1, **knobs):
+def networks(seed=1):
     keras.utils.set_random_seed(seed)
-    small = {"width": 8, "depth": 1}
-    networks = mlp.generator((8, 8, 1), 4, **small), mlp.discriminator((8, 8, 1), **small)
-    return FGAN(*networks, latent_dim=4, divergence=divergence, score_clip=score_clip, **knobs)
+    options = {"width": 8, "depth": 1}
+    return mlp.generator((8, 8, 1), 4, **options), mlp.discriminator((8, 8, 1), **options)
+
+
+UNTRAINED = functools.cache(networks)  # building them is a third of the time of a test of losses
+
+
+def model_with(divergence="js", score_clip=None, networks=UNTRAINED, **knobs):
+    return FGAN(*networks(), latent_dim=4, divergence=divergence, score_clip=score_clip, **knobs)
 
 
 def tensor(value):
@@ -479,9 +488,9 @@ def test_a_trained_model_is_saved_and_loaded_whole(knobs, tmp_path):
     }
     update = "simultaneous" if knobs["divergence"] in ("alpha", "custom") else "alternating"
     knobs = {**knobs, "divergence": custom.get(knobs["divergence"], knobs["divergence"])}
-    model = model_with(**{"score_clip": 20.0, **knobs})
+    model = model_with(networks=networks, **{"score_clip": 20.0, **knobs})
     images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1), dtype="uint8")
-    model.compile(update=update)
+    model.compile(update=update, run_eagerly=small.EAGER)
     history = model.fit(images, batch_size=4, epochs=2, verbose=0).history
     assert {*model.logs, "loss"} == set(history) and all(np.isfinite(v).all() for v in history.values())
     model.save(tmp_path / "model.keras")
