@@ -1,6 +1,7 @@
 """The laws of the house: which part imports which, no circles, no unused permission, and the size of its rooms."""
 
 import ast
+import functools
 import importlib
 import inspect
 import pathlib
@@ -151,6 +152,7 @@ KERAS = (keras.Model, keras.layers.Layer, keras.optimizers.Optimizer, keras.call
 KERAS += (keras.Function, keras.metrics.Metric, keras.random.SeedGenerator, keras.optimizers.LossScaleOptimizer)
 
 
+@functools.cache
 def private_names_of_keras():
     names = {"_trainable_variables", "_variables", "_iterations", "_loss_tracker", "_initial_epoch", "_value"}
     return names | {name for each in KERAS for name in dir(each) if name[0] == "_" and name[1] != "_"}
@@ -162,6 +164,7 @@ def private_uses(path, ours):
     return {name for name in found if name in private_names_of_keras() and name not in ours}
 
 
+@functools.cache
 def names_defined_by_us():
     """Returns the private functions, methods and attributes that our own files define (outside the private file)."""
     names = set()
