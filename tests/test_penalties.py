@@ -72,7 +72,8 @@ def test_every_two_player_variant_takes_penalties_saves_them_and_reports_them(na
     model.compile(run_eagerly=small.EAGER)
     history = model.fit(images, batch_size=4, verbose=0).history
     assert 0 < history["penalty"][0] < np.inf
-    plain = small.shared(name)
+    plain = small.build(name, compile=False)
+    plain.compile(run_eagerly=small.EAGER)
     plain.fit(images, batch_size=4, verbose=0)
     assert any(small.moved(small.weights(plain), small.weights(model)))
     model.save(tmp_path / "model.keras")
