@@ -9,6 +9,7 @@ from keras_gans.engine.attaching import attach
 from keras_gans.engine.averaging import WeightAverage
 from keras_gans.engine.blueprints import Part, two_players
 from keras_gans.engine.building import checked_network, given
+from keras_gans.engine.calls import called
 from keras_gans.engine.encoder import Encoder
 from keras_gans.engine.gradients import (
     descend,
@@ -34,6 +35,7 @@ __all__ = [
     "Vitals",
     "WeightAverage",
     "attach",
+    "called",
     "checked_network",
     "descend",
     "given",

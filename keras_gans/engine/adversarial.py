@@ -20,6 +20,7 @@ from keras_gans.engine.building import (
     refuse_unsavable,
     warn_of_bounded_scores,
 )
+from keras_gans.engine.calls import called, collected
 from keras_gans.engine.model import GenerativeModel
 from keras_gans.engine.private_keras import plain_setattr
 
@@ -161,13 +162,13 @@ class AdversarialModel(Game, GenerativeModel):
 
     def fake(self, latents, labels=None, training=True):
         """Returns generated float32 images in [-1, 1]."""
-        return ops.cast(self.generator(given(latents, labels), training=training), "float32")
+        return ops.cast(called(self.generator, given(latents, labels), training), "float32")
 
     def score(self, images, labels=None, training=True):
         """Returns the discriminator's float32 output (n, units) for images, augmented in training."""
         if training and self.augmentation is not None:
             images = self.augmentation(images)
-        return ops.cast(self.discriminator(given(images, labels), training=training), "float32")
+        return ops.cast(called(self.discriminator, given(images, labels), training), "float32")
 
     def realness(self, images, labels=None):
         return self.judge(self.score(images, labels, training=False))
@@ -219,7 +220,8 @@ class AdversarialModel(Game, GenerativeModel):
             return self.judge(self.score(images, labels))
 
         own = () if self.penalty is None else (self.penalty,)
-        total = sum(penalty(score, reals, fakes, weights, step) for penalty in (*own, *self.penalties))
+        with collected(None):
+            total = sum(penalty(score, reals, fakes, weights, step) for penalty in (*own, *self.penalties))
         return loss + total, {"penalty": total}
 
     def mixing_weights(self, count):

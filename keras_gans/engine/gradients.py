@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine.backend import module as backend
+from keras_gans.engine.calls import collected
 
 
 def _loss_and_extras(result):
@@ -92,19 +93,22 @@ def descend(objective, model, player, *arguments):
         *arguments: What the objective is called with, for example the images of the step.
 
     Returns:
-        What the objective returned: the loss, or `(loss, extras)`. Weight regularisers of the network are
-        part of the loss.
+        What the objective returned: the loss, or `(loss, extras)`. Part of the loss are the weight regularisers of the
+        network, and, for every call of it, its activity regularisers and `add_loss`.
     """
     network, optimizer = getattr(model, player), model.optimizer.of(player)
     variables, is_pair = network.trainable_variables, []
 
     def regularised():
-        result = objective(*arguments)
+        with collected(network) as added:
+            result = objective(*arguments)
         is_pair.append(isinstance(result, tuple))
         loss, extras = _loss_and_extras(result)
         for variable in variables:
             if variable.regularizer is not None:
                 loss = loss + variable.regularizer(variable)
+        for each in added:
+            loss = loss + each
         return ops.cast(loss, "float32"), extras
 
     others = [getattr(model, name) for name in model.players if name != player]

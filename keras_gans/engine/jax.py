@@ -19,7 +19,7 @@ class _Scope(keras.StatelessScope):
     """A StatelessScope that begins with the values of the scope around it and remembers who was written."""
 
     def __init__(self, variables=(), values=()):
-        super().__init__(state_mapping=list(zip(variables, values, strict=True)))
+        super().__init__(state_mapping=list(zip(variables, values, strict=True)), collect_losses=True)
         outer = get_stateless_scope()
         if outer is not None:
             self.state_mapping = {**outer.state_mapping, **self.state_mapping}

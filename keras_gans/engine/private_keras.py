@@ -47,6 +47,14 @@ def producer(tensor):
     return tensor._keras_history.operation
 
 
+def losses_of_last_call(network):
+    """Returns what the layers of a network added to the loss in its last call, without weight regularisers.
+
+    Reason: `network.losses` holds both, and the weights are regularised once, not once per call.
+    """
+    return [loss for layer in layers_of(network) for loss in layer._get_own_losses()]
+
+
 def trained_variables(optimizer):
     """Returns the variables that a built optimiser moves. Reason: no public name tells whose optimiser it is."""
     return list(getattr(optimizer, TRAINED_VARIABLES))

@@ -16,6 +16,7 @@ import keras
 from keras import ops
 
 from keras_gans.engine.backend import module as backend
+from keras_gans.engine.calls import collected
 from keras_gans.engine.gradients import descend, input_gradients, value_and_gradients, value_and_pullback
 from keras_gans.engine.private_keras import layers_of
 
@@ -67,10 +68,17 @@ def simultaneous_step(model, reals, labels):
     generator, discriminator = model.generator.trainable_variables, model.discriminator.trainable_variables
     d_optimizer, g_optimizer = model.optimizer.of("discriminator"), model.optimizer.of("generator")
     latents = model.sample_latents(ops.shape(reals)[0])
-    fakes, into_generator = value_and_pullback(lambda z: model.fake(z, labels), latents, generator)
+    with collected(model.generator) as of_generator:
+        fakes, into_generator = value_and_pullback(lambda z: model.fake(z, labels), latents, generator)
     fakes = ops.stop_gradient(fakes)
-    real_outputs, from_reals = value_and_pullback(lambda x: model.score(x, labels), reals, discriminator)
-    fake_outputs, from_fakes = value_and_pullback(lambda x: model.score(x, labels), fakes, discriminator)
+    with collected(model.discriminator) as of_discriminator:
+        real_outputs, from_reals = value_and_pullback(lambda x: model.score(x, labels), reals, discriminator)
+        fake_outputs, from_fakes = value_and_pullback(lambda x: model.score(x, labels), fakes, discriminator)
+    if of_generator or of_discriminator:
+        raise ValueError(
+            "`update` must be 'alternating' for networks whose layers add to the loss (activity regularisers, "
+            "add_loss). Received: update='simultaneous'."
+        )
 
     def critic(real, fake):
         return model.critic_terms(real, fake, reals, fakes, latents)

@@ -31,7 +31,7 @@ import keras
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import GenerativeModel, Part, checked_network, descend, mean
+from keras_gans.engine import GenerativeModel, Part, called, checked_network, descend, mean
 from keras_gans.engine.building import refuse_random_layers, self_map_shape
 from keras_gans.samplers.spectrum import SpectrumNoise
 
@@ -143,7 +143,7 @@ class IGN(SpectrumNoise, GenerativeModel):
 
     def mapped(self, images, training=True):
         """Returns f(images), float32."""
-        return ops.cast(self.network(images, training=training), "float32")
+        return ops.cast(called(self.network, images, training), "float32")
 
     def objective(self, images, latents, training=True):
         """Returns `(loss, {"reconstruction": ..., ...})` of one batch."""

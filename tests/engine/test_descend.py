@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 import keras_gans as kg
@@ -46,6 +47,62 @@ def test_weight_regularisers_are_part_of_the_loss():
     loss = descend(lambda: ops.zeros(()), model, "discriminator")
     np.testing.assert_allclose(float(loss), 0.5 * np.sum(before**2), rtol=1e-5)
     np.testing.assert_allclose(ops.convert_to_numpy(dense.kernel.value), 0.9 * before, rtol=1e-5)
+
+
+@keras.saving.register_keras_serializable("test_descend")
+class AddsLoss(keras.layers.Layer):
+    def call(self, inputs):
+        self.add_loss(0.5 * ops.sum(ops.square(inputs)))
+        return inputs
+
+
+def shifted(last):
+    """Returns a GAN with G(z) = z + b and D(x) = w x, and `last` behind both."""
+    ones = {"kernel_initializer": "ones", "bias_initializer": "ones"}
+    generator = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, **ones), *last()])
+    discriminator = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, **ones), *last()])
+    model = kg.GAN(generator, discriminator, latent_dim=1)
+    sgd = {f"{player}_optimizer": keras.optimizers.SGD(0.1) for player in model.players}
+    model.compile(**sgd)
+    return model
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda: [AddsLoss()],
+        # Keras divides by the batch, here of two.
+        lambda: [keras.layers.Activation("linear", activity_regularizer=keras.regularizers.L2(1.0))],
+    ],
+)
+def test_what_layers_add_to_the_loss_counts_in_the_step_of_their_network_alone(last):
+    images = np.array([[2.0], [3.0]], "float32")
+    latents = ops.convert_to_tensor(np.array([[0.5], [-1.0]], "float32"))
+    model = shifted(last)
+
+    def critic():  # two calls of D, 0.5 sum (w x)^2 each; G is called, too, and adds nothing here
+        fakes = ops.stop_gradient(model.fake(latents))
+        return ops.mean(model.score(ops.convert_to_tensor(images))) + 0.0 * ops.mean(model.score(fakes))
+
+    fakes = np.array([[1.5], [0.0]])
+    loss = descend(critic, model, "discriminator")
+    np.testing.assert_allclose(float(loss), images.mean() + 0.5 * (images**2).sum() + 0.5 * (fakes**2).sum(), rtol=1e-6)
+    weight = 1 - 0.1 * (images.mean() + (images**2).sum() + (fakes**2).sum())
+    np.testing.assert_allclose(ops.convert_to_numpy(model.discriminator.weights[0]), [[weight]], rtol=1e-5)
+
+    loss = descend(lambda: 0.0 * ops.mean(model.score(model.fake(latents))), model, "generator")
+    np.testing.assert_allclose(float(loss), 0.5 * (fakes**2).sum(), rtol=1e-6)
+    np.testing.assert_allclose(ops.convert_to_numpy(model.generator.weights[1]), [1 - 0.1 * fakes.sum()], rtol=1e-5)
+    before = small.weights(model)
+    model.fit(images, batch_size=2, verbose=0)  # compiled, with what a penalty would call besides
+    assert any(small.moved(before, small.weights(model)))
+
+
+def test_a_simultaneous_step_refuses_layers_that_add_to_the_loss():
+    model = shifted(lambda: [AddsLoss()])
+    model.compile(update="simultaneous")
+    with pytest.raises(ValueError, match="`update` must be 'alternating' for networks whose layers add to the loss"):
+        model.fit(np.ones((4, 1), "float32"), verbose=0)
 
 
 def test_it_returns_what_the_loss_function_returns_an_empty_dict_included():
