@@ -4,6 +4,8 @@ What is carried is updated after every train step, inside the compiled function,
 model. A model of the zoo does so itself (`Carrying`); the class of another one becomes a subclass that does.
 """
 
+import contextlib
+
 import keras
 
 from keras_gans import checks
@@ -31,6 +33,23 @@ def attach(model, average):
     # The object stays the user's own, with its variables and what refers to it: only its class can change.
     plain_setattr(model, "__class__", _averaged(type(model)))
     return model.add_average(average)
+
+
+@contextlib.contextmanager
+def given_back_on_error(model):
+    """Gives a model back what a loop had borrowed when the context ends by an exception.
+
+    These are the variables, which a compiled loop on JAX holds, and the last weights, where an average was applied.
+    """
+    before = [average.is_applied for average in model.averages]
+    try:
+        yield
+    except BaseException:
+        backend.sync(model)
+        for average, was_applied in zip(model.averages, before, strict=False):
+            if average.is_applied and not was_applied:
+                average.restore()
+        raise
 
 
 class Carrying:
@@ -74,6 +93,10 @@ class AveragedModel(Carrying):
                 average.update(self.optimizer)
 
         return backend.step_then(self, super().train_step, arguments, update)
+
+    def evaluate(self, *arguments, **options):
+        with given_back_on_error(self):
+            return super().evaluate(*arguments, **options)
 
     @property
     def average_variables(self):

@@ -10,9 +10,10 @@ from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine import private_keras
-from keras_gans.engine.backend import module as backend
+from keras_gans.engine.attaching import given_back_on_error
+from keras_gans.engine.batch_check import BatchCheck, unpacked
 from keras_gans.engine.batches import ArrayBatches, EpochCounter, RestOfEpoch
-from keras_gans.engine.streams import BatchCheck, checked, sentence_of, unpacked
+from keras_gans.engine.streams import checked, sentence_of
 
 
 def to_floats(images):
@@ -126,11 +127,11 @@ class Fitting:
 
     @contextlib.contextmanager
     def _given_back(self):
-        """Gives the variables their values back where a compiled loop that had borrowed them ends by an exception."""
+        """Gives back what a loop had borrowed where it ends by an exception; says in a sentence what was wrong."""
         try:
-            yield
+            with given_back_on_error(self):
+                yield
         except BaseException as error:
-            backend.sync(self)
             sentence = sentence_of(error)
             if sentence is not None:
                 raise ValueError(sentence) from error

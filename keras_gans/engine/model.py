@@ -15,12 +15,12 @@ from keras_gans.engine import kernels
 from keras_gans.engine.attaching import Carrying
 from keras_gans.engine.averaging import WeightAverage
 from keras_gans.engine.backend import module as backend
+from keras_gans.engine.batch_check import unpacked
 from keras_gans.engine.fitting import Fitting
 from keras_gans.engine.inference import Inference
 from keras_gans.engine.optimizers import PlayerOptimizers, player_optimizer
 from keras_gans.engine.private_keras import BuiltByConstructor, forget_loss_tracker, plain_setattr
 from keras_gans.engine.saving import Saving
-from keras_gans.engine.streams import unpacked
 
 NICKNAMES = {"d": "discriminator", "dis": "discriminator", "disc": "discriminator", "critic": "discriminator"}
 NICKNAMES |= {"g": "generator", "gen": "generator"}

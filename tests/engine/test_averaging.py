@@ -294,3 +294,35 @@ def test_by_default_what_is_used_after_training_is_averaged(name, networks):
             if any((a != b).any() for a, b in zip(raw[network], weights(network), strict=True))
         }
     assert changed == networks
+
+
+class Breaks(keras.callbacks.Callback):
+    """Ends a validation after its first batch, by an exception or as Ctrl-C does."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def on_test_batch_end(self, batch, logs=None):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
+@pytest.mark.parametrize("of_the_zoo", [False, True])
+def test_a_validation_that_fails_gives_the_last_weights_back(of_the_zoo, error):
+    model = small.shared("gan", decay=0.5) if of_the_zoo else build(sequential)
+    x = small.data()[0] if of_the_zoo else X
+    targets = () if of_the_zoo else (Y,)
+    average, snapshots = kg.callbacks.WeightMovingAverage(0.5, evaluate=True), Snapshots()
+    with pytest.raises(type(error)):
+        model.fit(
+            x,
+            *targets,
+            batch_size=8,
+            validation_data=(x, *targets),
+            verbose=0,
+            callbacks=[average, snapshots, Breaks(error)],
+        )
+    assert not average.average.is_applied
+    for found, last in zip(values(model), snapshots.kept[-1], strict=True):
+        np.testing.assert_array_equal(found, last)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_gans as kg
-from keras_gans.engine import streams
+from keras_gans.engine import batch_check, streams
 from tests.conftest import BACKEND
 from tests.laws import small
 
@@ -85,7 +85,7 @@ def test_a_late_batch_is_refused_in_the_same_words(form, wrong, words):
 
 def test_a_bright_batch_is_no_mistake():
     """Only the first batch is asked whether its floats span [-1, 1]: a later one may be bright."""
-    check = streams.BatchCheck((2, 2, 1), 0)
+    check = batch_check.BatchCheck((2, 2, 1), 0)
     bright = np.full((3, 2, 2, 1), 0.5, "float32")
     bright[0] = 0.9
     assert check(bright, 1) is bright
@@ -95,7 +95,7 @@ def test_a_bright_batch_is_no_mistake():
 
 def test_a_checked_dataset_is_in_everything_else_the_given_one():
     inner = kg.data.ParallelDataset(list(small.data(8)[0]), batch_size=4, workers=0)
-    outer = streams.CheckedDataset(inner, streams.BatchCheck(small.SHAPE, 0))
+    outer = streams.CheckedDataset(inner, batch_check.BatchCheck(small.SHAPE, 0))
     assert len(outer) == len(inner) and outer.num_batches == inner.num_batches
     outer.set_epoch(3, 1)
     assert len(inner) == len(outer) == 1
