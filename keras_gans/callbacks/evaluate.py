@@ -7,7 +7,7 @@ import os
 
 from keras_gans import checks
 from keras_gans.callbacks.copying import CopiedFresh
-from keras_gans.output.files import write_json
+from keras_gans.output import files
 
 
 class Evaluate(CopiedFresh):
@@ -77,8 +77,11 @@ class Evaluate(CopiedFresh):
             if self._is_best(score):
                 self.best = score
                 if self.folder:
-                    self.model.save(os.path.join(self.folder, "best.keras"))
-                    write_json(os.path.join(self.folder, "best.json"), {"score": score, "epoch": epoch + 1, **scores})
+                    with files.replacing(os.path.join(self.folder, "best.keras"), suffix=".keras") as temporary:
+                        self.model.save(temporary)
+                    files.write_json(
+                        os.path.join(self.folder, "best.json"), {"score": score, "epoch": epoch + 1, **scores}
+                    )
         self.history.append({"epoch": epoch + 1, **scores})
         if logs is not None:
             logs.update(scores)

@@ -35,7 +35,7 @@ def verify(
     """
     try:
         with open(path, encoding="utf-8") as file:
-            record = json.load(file)
+            record = json.loads(file.read(2**23))  # what is longer is no JSON any more
         asked, seed, samples = record["asked"], record["seed"], record["samples"]
         missing = ASKED - asked.keys()
         if missing:

@@ -61,6 +61,9 @@ class Fitting:
                 raise ValueError(f"`{name}` is not used by generative models; leave it out.")
         _check_counts(batch_size=batch_size, epochs=epochs, steps_per_epoch=steps_per_epoch)
         _check_counts(validation_batch_size=validation_batch_size, validation_steps=kwargs.get("validation_steps"))
+        checks.positive_integer("initial_epoch", kwargs.get("initial_epoch", 0), minimum=0)
+        if not isinstance(kwargs.get("validation_freq"), (list, tuple, set)):  # epochs, or every so many
+            _check_counts(validation_freq=kwargs.get("validation_freq"))
         validation_batch_size, kind = validation_batch_size or batch_size, type(x).__name__
         arrays = self.checked_arrays(x, y)
         if arrays is None:

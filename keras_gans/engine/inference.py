@@ -89,6 +89,7 @@ class Inference:
 
     def latents_for(self, n, seed=None):
         """Returns n latents as a float32 array, the same for the same integer seed on every backend."""
+        n = checks.positive_integer("n", n, minimum=0)
         checks.fits_memory("n", n, 4 * math.prod(self.normal_shape(1)) + 5 * math.prod(self.image_shape))
         seed = None if seed is None else checks.positive_integer("seed", seed, minimum=0)
         return ops.convert_to_numpy(self.latents_of(standard_normal(self.normal_shape(n), seed)))

@@ -11,6 +11,7 @@ from keras_gans.output import files, locks, logs
 from keras_gans.recipes import from_mapping
 
 FORMAT = 1  # of config.json
+LARGEST = 2**23  # characters of config.json that are read
 
 
 class Run:
@@ -80,7 +81,7 @@ class Run:
     def _settings_in(self, path):
         try:
             with open(path, encoding="utf-8") as file:
-                config = json.load(file)
+                config = json.loads(file.read(LARGEST))  # what is longer is no JSON any more
             if config["format"] != FORMAT:
                 raise ValueError(f"format {config['format']} is not known")
             from_mapping(config["recipe"], path)

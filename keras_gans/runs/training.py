@@ -147,7 +147,7 @@ def _complete(trained, done):
         try:
             if count(loading.load_file(path).epochs_done) == done:
                 return
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             warnings.warn(f"{error} It is written again from the checkpoint.", stacklevel=2)
     _save(model, trained.run)
 

@@ -3,6 +3,7 @@
 import os
 
 from keras_gans import checks
+from keras_gans.output import files
 from keras_gans.zoo import download, preset
 from keras_gans.zoo.preset import PresetError, save
 
@@ -87,16 +88,14 @@ def _unpacked(archive):
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     folder = os.path.join(download.cache_folder(), f"archive-{digest[:16]}")
     if not os.path.isfile(os.path.join(folder, "metadata.json")):
-        import shutil
         import tempfile
 
-        temporary = tempfile.mkdtemp(dir=download.cache_folder(), prefix=".unpacking-")
-        try:
+        cache = download.cache_folder()
+        files.sweep(cache)
+        with files.claimed(lambda: tempfile.mkdtemp(dir=cache, prefix=files.TEMPORARY)) as temporary:
             preset.extract(archive, temporary)
             if not os.path.isdir(folder):
                 os.replace(temporary, folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

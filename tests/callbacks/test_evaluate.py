@@ -1,6 +1,7 @@
 """Scores during training: when they are taken, what they see, and which model is kept."""
 
 import json
+import os
 
 import keras
 import numpy as np
@@ -90,6 +91,27 @@ def test_a_damaged_record_of_the_best_is_named_and_the_best_stays(tmp_path, dama
     callback = kg.callbacks.Evaluate(len, folder=tmp_path)
     with pytest.raises(ValueError, match="best.json is damaged"):
         callback.on_train_begin()
+
+
+@pytest.mark.one_backend
+def test_the_best_of_any_model_goes_only_when_the_next_one_stands(tmp_path, monkeypatch):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    callback = kg.callbacks.Evaluate(lambda model: 1.0, folder=tmp_path)
+    callback.set_model(model)
+    callback.on_epoch_end(0)
+    before = (tmp_path / "best.keras").read_bytes()
+
+    def half(path):
+        with open(path, "wb") as file:
+            file.write(before[:100])
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(model, "save", half)
+    callback.best = 2.0
+    with pytest.raises(OSError) as raised:
+        callback.on_epoch_end(1)
+    assert raised.value.filename == str(tmp_path / "best.keras")
+    assert (tmp_path / "best.keras").read_bytes() == before and len(os.listdir(tmp_path)) == 2
 
 
 @pytest.mark.one_backend

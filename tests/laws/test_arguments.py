@@ -22,6 +22,8 @@ NO_COUNTS = (0, -1, 1.5, "2", True)
             for name in ("epochs", "batch_size")
             for value in (0, -1, 1.5, "2", True)
         ),
+        ({"initial_epoch": -1}, "`initial_epoch` must be an integer of at least 0"),
+        ({"validation_freq": 0, "validation_data": IMAGES}, "`validation_freq` must be a positive integer"),
         ({"steps_per_epoch": 0}, "`steps_per_epoch` must be a positive integer"),
         ({"validation_batch_size": 0, "validation_data": IMAGES}, "`validation_batch_size` must be a positive integer"),
         ({"validation_steps": -1, "validation_data": IMAGES}, "`validation_steps` must be a positive integer"),
