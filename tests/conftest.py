@@ -1,15 +1,21 @@
 """Small models whose steps follow with a pencil, and what every test needs to be quick and repeatable."""
 
 import gc
+import getpass
 import importlib.util
 import mmap
 import os
 import pathlib
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as `import keras_gans` does before TensorFlow is there
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # quick to compile, slow to run: small models
+# JAX: compiling is most of the time, and the small models are compiled again and again, in processes of theirs as well.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", f"{tempfile.gettempdir()}/jax-tests-{getpass.getuser()}")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import keras
 import numpy as np
@@ -34,22 +40,11 @@ if BACKEND == "tensorflow":
     # Optimising a graph costs more than a few steps of it gain. `test_running_eagerly_takes_the_same_steps` has it on.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 elif BACKEND == "jax":
-    import getpass
-    import tempfile
-
-    import jax
-
     # Two ways of compiling that are quicker for small programs: no emitters of fusions (half of the time of a step),
     # one module instead of 32 parts. XLA reads its flags at the first computation, which is not yet.
     for flag, value in {"xla_cpu_use_fusion_emitters": "false", "xla_cpu_parallel_codegen_split_count": "1"}.items():
         if flag not in os.environ["XLA_FLAGS"] and jaxlib_knows(flag):
             os.environ["XLA_FLAGS"] += f" --{flag}={value}"
-
-    # Compiling is most of the time here, and the small models of the tests are compiled again and again.
-    cache = os.path.join(tempfile.gettempdir(), f"jax-tests-{getpass.getuser()}")
-    jax.config.update("jax_compilation_cache_dir", cache)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 elif BACKEND == "torch":
     import torch
 
