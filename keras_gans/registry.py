@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import warnings
 
 from keras_gans import checks, networks
 
@@ -87,13 +88,15 @@ def create(
     shared = {key: value for key, value in network_options.items() if key not in variant.networks}
     labels = {"num_classes": num_classes} if variant.conditional else {}
     built = {}
-    for name, part in variant.blueprint(latent_dim, **knobs).items():
-        options = {**shared, **network_options.get(name, {})}
+    for player, part in variant.blueprint(latent_dim, **knobs).items():
+        given = {**shared, **network_options.get(player, {})}
         checks.one_of("network", network, networks.having(part.builder))
-        known = _options_of(builders, part.builder, options)
-        checks.no_unknown(f"The {name} of network {network!r}", [o for o in options if o not in known], known)
-        options = {**_suitable(part.options, known, builders), **options}
-        built[name] = getattr(builders, part.builder)(image_shape, part.size, **labels, **options)
+        known = _options_of(builders, part.builder, given)
+        checks.no_unknown(f"The {player} of network {network!r}", [o for o in given if o not in known], known)
+        options = {**_suitable(part.options, known, builders), **given}
+        if "normalization" not in given:
+            _warn_of_no_bound(name, network, part.options, options, knobs)
+        built[player] = getattr(builders, part.builder)(image_shape, part.size, **labels, **options)
     if "latent_dim" in inspect.signature(variant.__init__).parameters:
         knobs["latent_dim"] = latent_dim
     return variant(**built, num_classes=num_classes, class_names=class_names, **knobs)
@@ -121,13 +124,27 @@ def _options_of(builders, part, options):
 
 
 def _suitable(preferred, known, builders):
-    """Returns the preferred options that the builder has, without a normalisation that the network does not offer."""
+    """Returns the preferred options that the builder has; a normalisation that it does not offer becomes None.
+
+    None, not the builder's own default: spectral normalisation under a clipped critic would make clipping void.
+    """
     offered = getattr(builders, "NORMALIZATIONS", None)
-    return {
-        option: value
-        for option, value in preferred.items()
-        if option in known and (option != "normalization" or offered is None or value in offered)
-    }
+    suitable = {option: value for option, value in preferred.items() if option in known}
+    if offered is not None and suitable.get("normalization") not in offered and "normalization" in suitable:
+        suitable["normalization"] = None
+    return suitable
+
+
+def _warn_of_no_bound(name, network, preferred, used, knobs):
+    """Warns of a discriminator that the paper normalises spectrally and this network cannot, without a penalty."""
+    wanted = preferred.get("normalization") == "spectral"
+    if wanted and used.get("normalization") != "spectral" and not knobs.get("penalties"):
+        warnings.warn(
+            f"The network {network!r} has no spectral normalisation, by which {name!r} bounds its discriminator, and "
+            'there is no penalty: nothing does. Give penalties=[keras_gans.penalties.R1(1.0)], or network="dcgan" or '
+            '"resnet".',
+            stacklevel=3,
+        )
 
 
 def knobs_of(variant):

@@ -109,6 +109,24 @@ class Saving:
         with files.replacing(filepath, suffix=".keras") as temporary:
             super().save(temporary, **kwargs)
 
+    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+        """Writes what `predict` computes for other programs, like `keras.Model.export`: float32 images in [-1, 1].
+
+        Args:
+            filepath: Where it goes.
+            format: `"tf_saved_model"` (default), `"onnx"`, `"litert"`, ...: those of Keras, each with what it needs.
+            verbose: Whether a message is printed.
+            input_signature: Default: float32 latents (n, *latent_shape) for any n, and, of a conditional model, int32
+                labels (n,).
+            **kwargs: What the format takes.
+        """
+        private_keras.mark_as_called(self)
+        if input_signature is None:
+            latents = keras.InputSpec(shape=(None, *self.latent_shape), dtype="float32")
+            labels = keras.InputSpec(shape=(None,), dtype="int32")
+            input_signature = [[latents, labels]] if self.num_classes else [latents]
+        super().export(filepath, format=format, verbose=verbose, input_signature=input_signature, **kwargs)
+
     def save_to_preset(self, folder, about=None, precision="float32", overwrite=False):
         """Writes the model, with its averaged weights, as a folder for `keras_gans.from_preset`.
 

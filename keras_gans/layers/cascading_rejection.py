@@ -5,6 +5,9 @@ from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine import tap
+from keras_gans.layers.spectral_normalization import TINY, spectral_norm, unit
+
+POWER_ITERATIONS = 16
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -20,7 +23,9 @@ class CascadingRejection(keras.layers.Layer):
         levels: Number of scores N, default 4 [ours]; 1 is an ordinary linear critic. Much smaller than the
             number of features.
         num_classes: 0, or the number of classes; then the layer is called on `[features, labels]`.
-        spectral: Whether each w_i is divided by its norm, the spectral norm of a 1 x d matrix, default False.
+        spectral: Whether each w_i is divided by its norm, the spectral norm of a 1 x d matrix, and each table E_i
+            (num_classes, d) by its spectral norm, so that a class moves a score by no more than the direction does;
+            default False.
 
     Call with features (n, d), or `[features, labels]` with integer labels (n,); returns (n, levels), float32.
 
@@ -41,7 +46,11 @@ class CascadingRejection(keras.layers.Layer):
             for i in range(self.levels)
         ]
         self.embeddings = [
-            self.add_weight(shape=(self.num_classes, features), initializer="zeros", name=f"embedding_{i}")
+            self.add_weight(
+                shape=(self.num_classes, features),
+                initializer="glorot_uniform" if self.spectral else "zeros",  # zeros have no direction to normalise
+                name=f"embedding_{i}",
+            )
             for i in range(self.levels if self.num_classes else 0)
         ]
 
@@ -52,13 +61,23 @@ class CascadingRejection(keras.layers.Layer):
             return direction
         return direction / ops.sqrt(ops.sum(ops.square(direction)) + 1e-12)
 
+    def table(self, level):
+        """Returns E_i of a level (counted from 0), (num_classes, d)."""
+        table = self.embeddings[level].value
+        if not self.spectral:
+            return table
+        # No vector is kept from call to call: a table is small, and files written before have none.
+        start = unit(ops.cos(ops.arange(table.shape[1], dtype="float32") + 1.0))
+        sigma, _ = spectral_norm(ops.cast(table, "float32"), start, POWER_ITERATIONS)
+        return table / ops.where(sigma > TINY, sigma, ops.ones_like(sigma))
+
     def call(self, inputs):
         features, labels = inputs if self.num_classes else (inputs, None)
         rest, scores = ops.cast(features, "float32"), []
         for i in range(self.levels):
             direction = self.direction(i)  # (1, d)
             if labels is not None:
-                direction = direction + ops.take(self.embeddings[i].value, labels, axis=0)  # (n, d)
+                direction = direction + ops.take(self.table(i), labels, axis=0)  # (n, d)
             score = ops.sum(rest * direction, axis=-1, keepdims=True)  # (n, 1)
             scores.append(score)
             if i + 1 < self.levels:

@@ -148,3 +148,16 @@ def test_pictures_come_as_pillow_has_them(channels, mode):
     points = kg.create("gan", (2,), latent_dim=4, network="mlp", network_options={"width": 8})
     with pytest.raises(ValueError, match="`output` must be 'array': the model makes points"):
         points.generate(1, output="pil")
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("num_classes", [0, small.CLASSES])
+def test_the_exported_model_computes_what_predict_does(num_classes, tmp_path):
+    import tensorflow as tf
+
+    model = small.build("gan", num_classes=num_classes, compile=False)
+    model.export(tmp_path / "exported", verbose=False)
+    latents, labels = model.latents_for(5, 0), model.labels_for(5)
+    inputs = [latents, labels] if num_classes else latents
+    loaded = tf.saved_model.load(str(tmp_path / "exported"))
+    np.testing.assert_allclose(loaded.serve(inputs), model.predict(inputs, verbose=0), atol=1e-6)

@@ -82,6 +82,21 @@ def test_the_length_of_an_earlier_direction_does_not_matter_and_spectral_removes
     np.testing.assert_allclose(scores(head(spectral=True), V_REAL), np.array(D_REAL) / lengths, rtol=1e-4)
 
 
+def test_spectral_bounds_the_classes_too():
+    layer, rng = head(num_classes=4, spectral=True), np.random.default_rng(0)
+    assert all(np.abs(ops.convert_to_numpy(layer.table(level))).max() > 0 for level in range(3))  # not born as zeros
+    features = rng.normal(size=(64, 3)).astype("float32")
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    for size in (1.0, 100.0):
+        for variable in layer.embeddings:
+            variable.assign(size * rng.normal(size=(4, 3)))
+        tables = [ops.convert_to_numpy(layer.table(level)) for level in range(3)]
+        np.testing.assert_allclose([np.linalg.norm(table, 2) for table in tables], 1, rtol=1e-3)
+        assert np.abs(scores(layer, features, np.arange(64) % 4)).max() <= 2.01  # |w_i| + |E_i[y]|
+    layer.embeddings[0].assign(np.zeros((4, 3)))
+    assert np.all(np.isfinite(scores(layer, features, np.arange(64) % 4)))
+
+
 def test_the_rejection_is_part_of_the_gradient():
     layer = head()
     features = ops.convert_to_tensor(V_REAL)

@@ -1,11 +1,14 @@
 """The papers' optimisers, one row per variant, and defaults of the shared parts that a wrong line would change."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 import keras_gans as kg
+from keras_gans.engine.private_keras import layers_of
 from tests.laws import small
 
 # class, learning rates (discriminator, generator), and the other settings that are not Keras's own
@@ -98,3 +101,25 @@ def test_a_blueprint_names_builders_that_exist_and_the_networks_of_the_variant(n
     assert tuple(parts) == variant.networks
     for part in parts.values():
         assert kg.networks.having(part.builder) and part.size >= 1
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("network", ["dcgan", "resnet", "r3", "mlp"])
+@pytest.mark.parametrize("name", small.TWO_PLAYERS)
+def test_a_discriminator_has_spectral_norm_where_the_variant_wants_it_and_only_there(name, network):
+    width = {"r3": {"width": 8}, "mlp": {"width": 4, "depth": 1}}.get(network, {"width": 4})
+    shape = (8, 8, 1) if network == "mlp" else (16, 16, 1)
+    wanted = kg.registry.get(name).blueprint(4)["discriminator"].options.get("normalization") == "spectral"
+    possible = network in ("dcgan", "resnet")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = kg.create(name, shape, 4, network=network, network_options=width)
+    layers = layers_of(model.discriminator)
+    assert any(isinstance(layer, kg.layers.SpectralNormalization) for layer in layers) == (wanted and possible)
+    told = [str(each.message) for each in caught if "has no spectral normalisation" in str(each.message)]
+    assert len(told) == (wanted and not possible)
+    if told:
+        assert repr(network) in told[0] and repr(name) in told[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            kg.create(name, shape, 4, network, network_options=width, penalties=[kg.penalties.R1(1.0)])
