@@ -6,6 +6,7 @@ Here workers are fresh processes that live as long as the dataset, batches come 
 stream is a function of (seed, epoch, item), and whatever goes wrong is an exception with the name of the item.
 """
 
+import inspect
 import os
 import threading
 
@@ -94,6 +95,72 @@ class ParallelDataset(keras.utils.PyDataset):
                 f"`transform` must be callable, transform(item, rng). {checks.received(transform=transform)}"
             )
         self.batch_size = checks.positive_integer("batch_size", batch_size)
+        seed = checks.positive_integer("seed", seed, minimum=0)
+        loader = worker.Loader(source, transform, seed, self.batch_size, bool(shuffle), bool(drop_remainder))
+        if len(loader) == 0:
+            raise ValueError(
+                f"`batch_size` must be at most the {len(source)} items of `source` with drop_remainder=True. "
+                f"{checks.received(batch_size=batch_size)}"
+            )
+        self._prepare(loader, workers, prefetch, timeout, max_restarts, start_method, persistent)
+
+    @classmethod
+    def from_generator(
+        cls,
+        factory,
+        batches,
+        workers=1,
+        prefetch=None,
+        timeout=300.0,
+        max_restarts=3,
+        start_method="spawn",
+        persistent=True,
+    ):
+        """Returns a dataset of the batches of a generator that runs in a process of its own.
+
+        A plain generator cannot be shared by threads, pickled, or taken up where it was. Here one process draws from
+        it ahead, as many batches as `prefetch` says; an epoch can be repeated, and a resumed run goes on within one:
+        the batches before are drawn once more and left out.
+
+        Args:
+            factory: `factory(epoch)` returns an iterator over the batches of epoch 0, 1, ...: arrays, or tuples or
+                dicts of arrays. The same epoch must give the same batches: draw from
+                `numpy.random.default_rng([seed, epoch])`. It is pickled, and must be a function of a module.
+            batches: Batches per epoch. A generator may go on for ever.
+            workers: 1 (default), or 0 to draw in this process, for debugging.
+            prefetch, timeout, max_restarts, start_method, persistent: As for the constructor, per batch.
+
+        Raises:
+            TypeError, ValueError: For another `factory`, or one that cannot be pickled; while loading, what the
+                generator raises, or when it ends before `batches`.
+
+        Example:
+
+        >>> def noise(epoch):
+        ...     rng = numpy.random.default_rng([0, epoch])
+        ...     while True:
+        ...         yield rng.uniform(-1, 1, (64, 32, 32, 3)).astype("float32")
+        >>> model.fit(ParallelDataset.from_generator(noise, batches=100), epochs=5)
+        """
+        try:
+            inspect.signature(factory).bind(0)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"`factory` must be a function of the epoch, factory(epoch). {checks.received(factory=factory)}"
+            ) from None
+        if checks.positive_integer("workers", workers, minimum=0) > 1:
+            raise ValueError(
+                f"`workers` must be 0 or 1: a generator is drawn from in order. {checks.received(workers=workers)}"
+            )
+        self = cls.__new__(cls)
+        keras.utils.PyDataset.__init__(self)
+        self.batch_size = None
+        loader = worker.GeneratorLoader(factory, checks.positive_integer("batches", batches))
+        self._prepare(loader, workers, prefetch, timeout, max_restarts, start_method, persistent)
+        return self
+
+    def _prepare(self, loader, workers, prefetch, timeout, max_restarts, start_method, persistent):
+        self.loader = loader
         self.processes = checks.positive_integer("workers", workers, minimum=0)
         self.prefetch = checks.positive_integer("prefetch", prefetch or max(2 * self.processes, 1))
         self.timeout = checks.number("timeout", timeout, above=0, finite=False)
@@ -105,13 +172,6 @@ class ParallelDataset(keras.utils.PyDataset):
             )
         self.start_method = checks.one_of("start_method", start_method, START_METHODS)
         self.persistent = bool(persistent)
-        seed = checks.positive_integer("seed", seed, minimum=0)
-        self.loader = worker.Loader(source, transform, seed, self.batch_size, bool(shuffle), bool(drop_remainder))
-        if len(self.loader) == 0:
-            raise ValueError(
-                f"`batch_size` must be at most the {len(source)} items of `source` with drop_remainder=True. "
-                f"{checks.received(batch_size=batch_size)}"
-            )
         if self.processes:
             pickled(self.loader)
         self.epoch, self._start, self._served_last, self._begun = 0, 0, False, False

@@ -43,9 +43,8 @@ def pickled(loader):
         return pickle.dumps(loader)
     except Exception as error:
         raise ValueError(
-            "`source` and `transform` must be picklable, to be sent to the workers: no lambdas, no functions inside "
-            "functions, no open files. Or give workers=0. Python says: "
-            f"{error}"
+            "`source` and `transform`, or `factory`, must be picklable, to be sent to the workers: no lambdas, no "
+            f"functions inside functions, no open files. Or give workers=0. Python says: {error}"
         ) from error
 
 

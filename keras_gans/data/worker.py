@@ -92,6 +92,51 @@ class Loader:
         return layout
 
 
+class GeneratorLoader:
+    """Computes the batches of an epoch by a generator: those before are drawn and left out, those behind begin again.
+
+    Args:
+        factory: `factory(epoch)` returns an iterator over the batches of an epoch.
+        batches: Batches per epoch; what the generator yields beyond is not asked for.
+    """
+
+    drop_remainder = False
+
+    def __init__(self, factory, batches):
+        self.factory, self.batches = factory, batches
+        self.source = factory  # which has no names of items
+        self._at, self._iterator = None, None  # (epoch, the batch that comes next)
+
+    def __len__(self):
+        return self.batches
+
+    def __getstate__(self):
+        return {**self.__dict__, "_at": None, "_iterator": None}
+
+    def write(self, epoch, batch, allocate, begin):
+        """Writes a batch as `Loader.write` does; what `begin` is called with is the number of the batch."""
+        begin(batch)
+        if self._at is None or self._at[0] != epoch or self._at[1] > batch:
+            if hasattr(self._iterator, "close"):
+                self._iterator.close()
+            self._at, self._iterator = (epoch, 0), iter(self.factory(epoch))
+        begun, self._at = self._at[1], None  # where the generator raises, the next call begins again
+        for place in range(begun, batch + 1):
+            try:
+                content = next(self._iterator)
+            except StopIteration:
+                raise ValueError(
+                    f"The generator of epoch {epoch} ended after {place} batches. `batches` must be at most that. "
+                    f"Received: batches={self.batches}."
+                ) from None
+        self._at = epoch, batch + 1
+        structure, leaves = flatten(content)
+        layout = structure, [(leaf.shape, leaf.dtype.str) for leaf in leaves]
+        for array, leaf in zip(allocate(layout), leaves, strict=True):
+            array[...] = leaf
+        return layout
+
+
 def flatten(item):
     """Returns `(structure, leaves)` of an item: an array, or a tuple or dict of arrays and numbers."""
     if isinstance(item, np.ndarray) and item.dtype != object:

@@ -527,3 +527,55 @@ def test_as_tf_data_without_tensorflow_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)  # as if it were not installed
     with pytest.raises(ImportError, match="`to_tf_dataset` needs TensorFlow, which is not installed"):
         ParallelDataset(sources.Numbers(), workers=0).to_tf_dataset()
+
+
+# Generators -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_generator_is_replayed_by_epoch_and_taken_up_within_one(workers):
+    dataset = ParallelDataset.from_generator(sources.generated, batches=4, workers=workers)
+    found = batches(dataset, epochs=2)
+    places = [10 * epoch + place for epoch in range(2) for place in range(4)]
+    assert [int(images[0, 0, 0, 0]) for images, _ in found] == places
+    assert [labels[0] for _, labels in found] == [place % 10 for place in places]
+    dataset.set_epoch(1, start=2)  # as a resumed run does
+    assert_equal(batches(dataset), found[6:])
+    dataset.set_epoch(0)
+    assert len(dataset) == 4
+    assert_equal(batches(dataset), found[:4])
+    with dataset:
+        assert int(dataset[2][0].max()) == 12 and int(dataset[0][0].max()) == 10  # in any order, by beginning again
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_generator_that_ends_early_or_raises_is_named(workers):
+    with pytest.raises(ValueError, match="The generator of epoch 0 ended after 2 batches. .*Received: batches=3"):
+        batches(ParallelDataset.from_generator(sources.short, batches=3, workers=workers))
+    with pytest.raises(OSError, match="the camera is gone") as raised:
+        batches(ParallelDataset.from_generator(sources.broken, batches=3, workers=workers))
+    assert "epoch 0, batch 2" in " ".join(raised.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((sources.short, 0), ValueError, "`batches` must be a positive integer"),
+        ((sources.short, 2, 2), ValueError, "`workers` must be 0 or 1"),
+        ((lambda: iter(()), 2), TypeError, r"`factory` must be a function of the epoch, factory\(epoch\)"),
+        ((sources.short(0), 2), TypeError, "`factory` must be a function of the epoch"),
+        ((lambda epoch: iter(()), 2), ValueError, "`factory`, must be picklable"),
+    ],
+)
+def test_what_is_no_factory_of_generators_is_refused(arguments, error, words):
+    with pytest.raises(error, match=words):
+        ParallelDataset.from_generator(*arguments)
+
+
+def test_a_model_trains_on_a_generator():
+    model = keras_gans.create("gan", (4, 4, 1), 2, network="mlp", network_options={"width": 4, "depth": 1})
+    model.compile(run_eagerly=True)
+    dataset = ParallelDataset.from_generator(sources.unlabelled, batches=3)
+    with dataset:
+        model.fit(dataset, epochs=2, verbose=0)
+    assert int(model.optimizer.of("generator").iterations) == 6
