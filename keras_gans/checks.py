@@ -160,6 +160,13 @@ def image_shape(value):
     return height, width, channels
 
 
+def path(argument, value, what="file"):
+    """Returns the path of a file or folder as a string."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"`{argument}` must be the path of a {what}. {received(**{argument: value})}")
+    return os.fspath(value)
+
+
 def writable_folder(argument, path):
     """Creates the folder `path` where needed and proves that a file can be written in it."""
     if not isinstance(path, (str, os.PathLike)):

@@ -124,6 +124,9 @@ def explained(error, command=""):
             return 2, error.format_message()
         help_for = getattr(getattr(error, "ctx", None), "command_path", "keras-gans")
         sentence = " ".join(error.format_message().split())
+        sentence = re.sub(
+            r"^Got unexpected extra argument.*? \((?!s\))(.*)\)$", r"The command takes no argument \1", sentence
+        )
         return 2, f"Error: {sentence}{'' if sentence.endswith(('.', '?')) else '.'} See {help_for} --help."
     full = re.search(r"(/\S+); (No space left on device|Disk quota exceeded|File too large)", message)
     if full:  # as TensorFlow says it of the files of TensorBoard

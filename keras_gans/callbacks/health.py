@@ -101,6 +101,8 @@ class Health(CopiedFresh):
         self.max_rollbacks = checks.positive_integer("max_rollbacks", max_rollbacks, minimum=0)
         self.rollback = bool(rollback)
         self.images = None if images is None else np.asarray(images)
+        if self.images is not None and (self.images.ndim < 2 or self.images.dtype.kind not in "uif"):
+            raise TypeError(f"`images` must be an array (n, height, width, channels). {checks.received(images=images)}")
         if self.images is not None and len(self.images) < 8:
             raise ValueError(f"`images` must hold at least 8 images. Received: {len(self.images)}.")
         self.labels = None if labels is None else np.asarray(labels)

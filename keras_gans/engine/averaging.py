@@ -88,7 +88,10 @@ class WeightAverage(keras.layers.Layer):
             checks.number("warmup", warmup, minimum=1) if is_number else checks.one_of("warmup", warmup, WARMUPS)
         )
         self.include_statistics = bool(include_statistics)
-        self.networks = None if networks is None else [networks] if isinstance(networks, str) else list(networks)
+        names = [networks] if isinstance(networks, str) else networks
+        if not (names is None or (isinstance(names, (list, tuple)) and all(isinstance(each, str) for each in names))):
+            raise TypeError(f"`networks` must be a list of names, or None. {checks.received(networks=networks)}")
+        self.networks = None if names is None else list(names)
         self.is_applied = False
 
     def described(self):

@@ -64,6 +64,8 @@ class Fitting:
         checks.positive_integer("initial_epoch", kwargs.get("initial_epoch", 0), minimum=0)
         if not isinstance(kwargs.get("validation_freq"), (list, tuple, set)):  # epochs, or every so many
             _check_counts(validation_freq=kwargs.get("validation_freq"))
+        if not isinstance(shuffle, (bool, int, np.bool_)):
+            raise TypeError(f"`shuffle` must be True or False. {checks.received(shuffle=shuffle)}")
         validation_batch_size, kind = validation_batch_size or batch_size, type(x).__name__
         arrays = self.checked_arrays(x, y)
         if arrays is None:

@@ -55,7 +55,7 @@ class Saving:
 
     def save_weights(self, filepath, overwrite=True, **kwargs):
         """Like `keras.Model.save_weights`, atomic: the file is either the old or the new one, never half of it."""
-        filepath = os.fspath(filepath)
+        filepath = checks.path("filepath", filepath)
         backend.sync(self)
         if kwargs or not filepath.endswith(".weights.h5") or (os.path.exists(filepath) and not overwrite):
             files.require_space(filepath, 4 * sum(math.prod(variable.shape) for variable in self._saved()))
@@ -72,7 +72,7 @@ class Saving:
         With `skip_mismatch=True` only the networks take what fits: optimisers, seeds, averages and the order of the
         data stay as they were, since half of a training state is none.
         """
-        filepath = os.fspath(filepath)
+        filepath = checks.path("filepath", filepath)
         if filepath.endswith(".weights.h5"):
             files.verify_weights(filepath)
         variables = self._saved()
@@ -96,7 +96,7 @@ class Saving:
 
     def save(self, filepath, overwrite=True, **kwargs):
         """Like `keras.Model.save`, atomic for a `.keras` file; the HDF5 format of Keras 2 is refused."""
-        filepath = os.fspath(filepath)
+        filepath = checks.path("filepath", filepath)
         if filepath.lower().endswith((".h5", ".hdf5")):
             raise ValueError(
                 "`filepath` must end in .keras: the HDF5 format of Keras 2 has no place for two optimisers, seeds and "

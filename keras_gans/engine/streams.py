@@ -9,6 +9,7 @@ import re
 
 import keras
 
+from keras_gans import checks
 from keras_gans.engine.batch_check import CLASSES, PIXELS, RANGE, scaled, to_numpy, unpacked, with_images
 
 
@@ -73,8 +74,11 @@ def checked(dataset, check):
         first = _first(dataset)
         check.first(first)
         return _generated(itertools.chain([first], dataset), check)
-    if hasattr(dataset, "__iter__"):
-        check.first(keras.tree.map_structure(to_numpy, _first(iter(dataset))))
+    if not hasattr(dataset, "__iter__") or isinstance(dataset, (str, bytes, dict, set, type)):
+        raise TypeError(
+            f"`x` must be an array of images, or a dataset that yields batches of them. {checks.received(x=dataset)}"
+        )
+    check.first(keras.tree.map_structure(to_numpy, _first(iter(dataset))))
     return dataset
 
 

@@ -45,6 +45,8 @@ def evaluate(model, images, features="auto", labels=None, samples=None, seed=0, 
     Raises:
         TypeError, ValueError: images of another type or shape, too few, labels that do not fit, an unknown network.
     """
+    if not hasattr(model, "latents_for"):
+        raise TypeError(f"`model` must be a model of keras_gans. Received: {type(model).__name__}.")
     images = np.asarray(images)
     if images.dtype != np.uint8:
         raise TypeError(f"`images` must be uint8 in 0..255. Received: images.dtype={images.dtype.name}.")

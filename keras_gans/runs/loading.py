@@ -40,7 +40,7 @@ def load_model(path):
         FileNotFoundError: There is nothing at `path`, or no model in the folder.
         ValueError, OSError: The file is damaged, or not a model of keras_gans; the sentence names it.
     """
-    path = os.fspath(path)
+    path = checks.path("path", path, "run folder, a .keras file or a preset")
     if is_preset(path):
         return zoo.from_preset(path)
     if os.path.isdir(path):

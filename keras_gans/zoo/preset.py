@@ -70,7 +70,7 @@ def save(model, folder, about=None, precision="float32", overwrite=False, sample
         ValueError, TypeError: An unknown precision, weights that are not finite, `about` that JSON cannot hold or with
             what the preset says itself (`class`, `files`, ...).
     """
-    folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
+    folder = os.path.abspath(os.path.expanduser(checks.path("folder", folder, "folder")))
     checks.one_of("precision", precision, PRECISIONS)
     about = _checked_about(about)
     if os.path.isdir(folder) and os.listdir(folder):

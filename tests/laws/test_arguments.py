@@ -159,3 +159,35 @@ def with_model(callback):
 def test_constructors_refuse_in_words(tmp_path, make, words):
     with pytest.raises((ValueError, TypeError), match=words):
         make(tmp_path)
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("value", [None, 3, {}, b"x"])
+def test_paths_are_asked_for_by_name(value):
+    model = small.build("gan", compile=False)
+    for call, argument in (
+        (model.save, "filepath"),
+        (model.save_weights, "filepath"),
+        (model.load_weights, "filepath"),
+        (model.save_to_preset, "folder"),
+        (kg.load, "path"),
+    ):
+        with pytest.raises(TypeError, match=f"`{argument}` must be the path of a .*Received: {argument}="):
+            call(value)
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: kg.callbacks.WeightMovingAverage(networks=3), "`networks` must be a list of names"),
+        (lambda: kg.callbacks.Health("photos"), "`images` must be an array"),
+        (lambda: kg.metrics.evaluate(3, small.data()[0]), "`model` must be a model of keras_gans"),
+        (lambda: small.build("gan").evaluate(print), "`x` must be an array of images, or a dataset"),
+        (lambda: small.build("gan").fit("photos"), "`x` must be an array of images, or a dataset"),
+        (lambda: small.build("gan").fit(small.data()[0], shuffle="yes"), "`shuffle` must be True or False"),
+    ],
+)
+def test_what_is_of_another_kind_is_told_what_is_expected(call, words):
+    with pytest.raises(TypeError, match=words):
+        call()
