@@ -19,7 +19,7 @@ from keras_gans.runs import loading
 import keras
 import numpy as np
 
-WARMUPS = ("fast", "mean", "debiased")
+WARMUPS = ("mean", "fast", 25, 50, 100)
 
 
 def distance(model, images, samples, average=None):
@@ -47,9 +47,11 @@ def main():
     options = {"latent_dim": arguments.latent_dim, "network_options": {"width": arguments.width}}
     model = kg.create(arguments.variant, images.shape[1:], **options)
     model.compile()
-    averages = {name: model.add_average(WeightAverage(arguments.decay, warmup=name, name=name)) for name in WARMUPS}
+    averages = {
+        name: model.add_average(WeightAverage(arguments.decay, warmup=name, name=f"warmup_{name}")) for name in WARMUPS
+    }
     judged = images[np.random.default_rng(0).permutation(len(images))[:2000]]
-    print("| steps | last weights | " + " | ".join(WARMUPS) + " | minutes |")
+    print("| steps | last weights | " + " | ".join(map(str, WARMUPS)) + " | minutes |")
     print("|---:|---:" + "|---:" * len(WARMUPS) + "|---:|")
     done, begun = 0, time.perf_counter()
     for steps in sorted(arguments.steps):
