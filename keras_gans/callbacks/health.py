@@ -10,6 +10,8 @@ from keras_gans.callbacks.copying import CopiedFresh
 from keras_gans.engine import Vitals, restore, snapshot
 
 logger = logging.getLogger("keras_gans")
+COMPARED = 10_000  # training images, drawn at random where there are more, in which copies are looked for
+CHUNK = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,12 +38,27 @@ def diversity(images):
 
 
 def nearest_distances(images, others, exclude_same=False):
-    """Returns for each of the images (n, ...) the root mean squared distance to the nearest of `others` (m, ...)."""
-    first, second = (np.asarray(each, "float64").reshape(len(each), -1) for each in (images, others))
-    squared = (first**2).sum(1)[:, None] + (second**2).sum(1)[None] - 2 * first @ second.T
-    if exclude_same:
-        np.fill_diagonal(squared, np.inf)
-    return np.sqrt(np.maximum(squared.min(1), 0) / first.shape[1])
+    """Returns for each of the images (n, ...) the root mean squared distance to the nearest of `others` (m, ...).
+
+    Args:
+        images, others: Arrays; uint8 is taken as [-1, 1].
+        exclude_same: Whether image i is not compared with `others[i]`, itself.
+    """
+    first, nearest = _flat(images), np.full(len(images), np.inf)
+    for start in range(0, len(others), CHUNK):
+        second = _flat(others[start : start + CHUNK])
+        squared = (first**2).sum(1)[:, None] + (second**2).sum(1)[None] - 2 * first @ second.T
+        if exclude_same:
+            same = np.arange(len(first))[:, None] == start + np.arange(len(second))
+            squared = np.where(same, np.inf, squared)
+        nearest = np.minimum(nearest, squared.min(1))
+    return np.sqrt(np.maximum(nearest, 0) / first.shape[1])
+
+
+def _flat(images):
+    """Returns images as float64 rows; uint8 ones in [-1, 1]."""
+    images = images / 127.5 - 1.0 if images.dtype == np.uint8 else np.asarray(images, "float64")
+    return images.reshape(len(images), -1)
 
 
 def overlap(real_scores, fake_scores):
@@ -56,7 +73,7 @@ class Health(CopiedFresh):
     On any `keras.Model`: NaN in the logs, with a return to the last good state. On a GAN of the zoo also: mode
     collapse (the samples differ much less than the data), a saturated discriminator (it separates reals and fakes
     perfectly, by many standard deviations, and its own gradient is gone), vanishing or exploding gradients of a
-    player, copying of training images.
+    player, copying of training images (of 10,000 drawn at random, where there are more; the finding says so).
 
     The looks happen beside the train step: training is the same with and without them, but for a rollback.
 
@@ -122,8 +139,9 @@ class Health(CopiedFresh):
             labels = checks.labels(labels, len(self.images), self.model.num_classes)[chosen]
         self._classes = labels
         self._data_diversity = diversity(self._floats(self._reals))
-        reference = self._floats(self.images[:2000])
-        self._reference, self._own_nearest = reference, nearest_distances(reference, reference, exclude_same=True)
+        order = np.random.default_rng(1).permutation(len(self.images))[:COMPARED]
+        self._reference = self.images[order]
+        self._own_nearest = nearest_distances(self._reference[:1000], self._reference, exclude_same=True)
         self._vitals = Vitals(self.model)
         self._latents = self.model.latents_for(len(self._reals), 0)
 
@@ -228,7 +246,8 @@ class Health(CopiedFresh):
             self._find(
                 "copying",
                 f"{last['copies']:.0%} of the generated images are all but copies of training images (a fifth of the "
-                "usual distance between neighbours or less); train on more images, use DiffAugment, or stop earlier.",
+                f"usual distance between neighbours or less, compared with {len(self._reference):,} of the "
+                f"{len(self.images):,}); train on more images, use DiffAugment, or stop earlier.",
             )
 
     def _find(self, kind, sentence):

@@ -8,13 +8,14 @@ Outside of such a trace `tap` does nothing.
 import contextlib
 import contextvars
 import fnmatch
+import inspect
 
 import keras
 from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine.backend import module as backend
-from keras_gans.engine.private_keras import layers_of, plain_setattr
+from keras_gans.engine.private_keras import COMPUTE_ATTENTION, layers_of, plain_setattr
 
 _recorder: contextvars.ContextVar = contextvars.ContextVar("keras_gans_recorder", default=None)
 
@@ -92,9 +93,24 @@ def _tensors(value):
     return [] if value is None else [("", value)]
 
 
+def _attention_recorded(path, compute, recorder):
+    """Returns `compute` of an attention layer as a function that forms the matrix and keeps it as `path/attention`."""
+    signature = inspect.signature(compute)
+
+    def wrapper(*arguments, **options):
+        bound = signature.bind(*arguments, **options)
+        if "return_attention_scores" in signature.parameters:  # grouped queries form the matrix in any case
+            bound.arguments["return_attention_scores"] = True
+        outputs, matrix = compute(*bound.args, **bound.kwargs)
+        recorder.keep(f"{path}/attention", matrix)
+        return outputs, matrix
+
+    return wrapper
+
+
 @contextlib.contextmanager
-def _recording(layers, recorder):
-    """Replaces the `call` of the watched layers for the time of a trace."""
+def _recording(layers, attention, recorder):
+    """Replaces, for the time of a trace, the `call` of the watched layers and what computes a watched attention."""
 
     def recorded(path, call):
         def wrapper(*arguments, **options):
@@ -105,17 +121,21 @@ def _recording(layers, recorder):
         return wrapper
 
     token = _recorder.set(recorder)
-    own = {path: vars(layer).get("call") for path, layer in layers.items()}  # None: that of the class
-    for path, layer in layers.items():
-        plain_setattr(layer, "call", recorded(path, layer.call))
+    replaced = [(layer, "call", recorded(path, layer.call)) for path, layer in layers.items()]
+    for path, layer in attention.items():
+        compute = _attention_recorded(path, getattr(layer, COMPUTE_ATTENTION), recorder)
+        replaced.append((layer, COMPUTE_ATTENTION, compute))
+    own = [vars(layer).get(name) for layer, name, _ in replaced]  # None: that of the class
+    for layer, name, method in replaced:
+        plain_setattr(layer, name, method)
     try:
         yield
     finally:
-        for path, layer in layers.items():
-            if own[path] is None:
-                object.__delattr__(layer, "call")
+        for (layer, name, _), before in zip(replaced, own, strict=True):
+            if before is None:
+                object.__delattr__(layer, name)
             else:
-                plain_setattr(layer, "call", own[path])
+                plain_setattr(layer, name, before)
         _recorder.reset(token)
 
 
@@ -125,7 +145,8 @@ class Probe:
     Args:
         model: Any `keras.Model`. A model of the zoo computes its players' losses on images (`observed_losses`),
             any other one its outputs; both as at inference.
-        watch: Names or globs (`"discriminator/*"`), of layers (their outputs) and of what is offered by `tap`.
+        watch: Names or globs (`"discriminator/*"`), of layers (their outputs) and of what is offered by `tap`. The
+            attention matrix of Keras's `MultiHeadAttention` or `GroupedQueryAttention` is `<layer>/attention`.
             A layer that is called again gives `name[1]`: in a GAN the discriminator sees the reals, then the fakes.
 
     Raises:
@@ -148,14 +169,18 @@ class Probe:
         arguments = [None if each is None else ops.convert_to_tensor(each) for each in inputs]
         return {name: ops.convert_to_numpy(value) for name, value in self._compiled(*arguments).items()}
 
+    def _watches(self, *names):
+        return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self.patterns)
+
     def _trace(self, *inputs):
         recorder = _Recorder(self.paths, self.patterns)
-        layers = {
+        layers = {path: layer for path, layer in self.paths.items() if self._watches(path)}
+        attention = {
             path: layer
             for path, layer in self.paths.items()
-            if any(fnmatch.fnmatchcase(path, pattern) for pattern in self.patterns)
+            if hasattr(layer, COMPUTE_ATTENTION) and (self._watches(f"{path}/attention", f"{path}/softmax"))
         }
-        with _recording(layers, recorder):
+        with _recording(layers, attention, recorder):
             if hasattr(self.model, "observed_losses"):
                 images, labels, latents = inputs
                 images, labels = self.model.batch((images,) if labels is None else (images, labels))

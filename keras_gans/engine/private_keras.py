@@ -24,6 +24,10 @@ class BuiltByConstructor:
         pass
 
 
+# Computes the output of Keras's attention layers, by a fused kernel that never forms the matrix unless it is asked to.
+COMPUTE_ATTENTION = "_compute_attention"
+
+
 @contextlib.contextmanager
 def full_precision_variables():
     """Inside this scope variables are read in their own dtype, whatever the precision policy of the layer around it.

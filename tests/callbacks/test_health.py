@@ -7,6 +7,7 @@ from keras import ops
 from keras.optimizers import SGD, Adam
 
 import keras_gans as kg
+from keras_gans.callbacks import health
 from keras_gans.callbacks.health import diversity, nearest_distances, overlap
 from tests.laws import small
 
@@ -161,6 +162,16 @@ def test_the_measures_have_their_closed_forms():
     pairs = np.sqrt(((images[:, None] - images[None]) ** 2).mean((2, 3))) + np.where(np.eye(6), np.inf, 0)
     brute = pairs.min(1)
     np.testing.assert_allclose(own, brute)
+
+
+@pytest.mark.one_backend
+def test_a_copy_is_found_wherever_its_image_stands(monkeypatch):
+    monkeypatch.setattr(health, "CHUNK", 4)
+    images = np.random.default_rng(0).integers(0, 256, (10, 4, 4, 1), dtype="uint8")
+    floats = images / 127.5 - 1
+    np.testing.assert_allclose(nearest_distances(floats[[9, 0, 5]], images), 0, atol=1e-6)
+    brute = np.sqrt(((floats[:, None] - floats[None]) ** 2).mean((2, 3, 4))) + np.where(np.eye(10), np.inf, 0)
+    np.testing.assert_allclose(nearest_distances(images[:6], images, exclude_same=True), brute.min(1)[:6], rtol=1e-6)
 
 
 @pytest.mark.one_backend

@@ -189,3 +189,27 @@ def test_files_hold_the_history_and_the_report_is_a_picture(tmp_path):
 def test_a_report_of_nothing_is_refused():
     with pytest.raises(ValueError, match="nothing to draw yet: the first look is after step 7"):
         kg.callbacks.Inspect(X, "last", every=7).report("never.png")
+
+
+@pytest.mark.parametrize("watch", ["mha/attention", "mha/*"])
+def test_the_matrix_of_a_stock_attention_is_seen_and_training_is_not_touched(watch):
+    sequence = keras.Input((5, 6))
+    outputs = keras.layers.MultiHeadAttention(2, 4, name="mha")(sequence, sequence)
+    models = []
+    for _ in range(2):
+        model = keras.models.clone_model(keras.Model(sequence, keras.layers.Dense(1)(outputs)))
+        model.compile("sgd", "mse")
+        models.append(model)
+    models[1].set_weights(models[0].get_weights())
+    x, y = np.random.default_rng(0).normal(size=(4, 5, 6)).astype("float32"), np.zeros((4, 5, 1), "float32")
+    callback = kg.callbacks.Inspect(x[:2], watch, every=1, keep=9)
+    losses = [
+        model.fit(x, y, epochs=2, shuffle=False, verbose=0, callbacks=c).history["loss"]
+        for model, c in zip(models, ([], [callback]), strict=True)
+    ]
+    assert losses[0] == losses[1]
+    _, expected = models[1].get_layer("mha")(x[:2], x[:2], return_attention_scores=True)
+    last = callback.tensors[max(callback.tensors)]["mha/attention"]
+    assert last.shape == (2, 2, 5, 5)
+    np.testing.assert_allclose(last, ops.convert_to_numpy(expected), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(last.sum(-1), 1, rtol=1e-5)
