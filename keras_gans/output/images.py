@@ -30,10 +30,23 @@ def save_png(path, picture, description=None):
 
 
 def save_gif(path, pictures, seconds=0.25):
-    """Writes PNG files or uint8 arrays of one size as an endless GIF, atomically; the last frame stays longer."""
+    """Writes PNG files or uint8 arrays as an endless GIF, atomically; the last frame stays longer.
+
+    Frames that are smaller than others, as where a caption grows by a digit, are filled up with white.
+    """
     frames = [Image.open(p) if isinstance(p, (str, os.PathLike)) else to_pillow(p) for p in pictures]
-    frames = [frame.convert("RGB").quantize(32, dither=Image.Dither.NONE) for frame in frames]  # a film, not a print
+    size = max(frame.width for frame in frames), max(frame.height for frame in frames)
+    frames = [_on_white(frame.convert("RGB"), size) for frame in frames]
+    frames = [frame.quantize(32, dither=Image.Dither.NONE) for frame in frames]  # a film, not a print
     durations = [int(seconds * 1000)] * (len(frames) - 1) + [2000]
     content = io.BytesIO()
     frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
     files.write(path, content.getbuffer())
+
+
+def _on_white(picture, size):
+    if picture.size == size:
+        return picture
+    canvas = Image.new("RGB", size, "white")
+    canvas.paste(picture, (0, 0))
+    return canvas

@@ -80,7 +80,7 @@ def _train(recipe, run, restart, samples, console):
         rest = "Give more --epochs to go on, or --restart."
         _say(console, f"The run in {run.folder} is finished: {done} epochs. {rest}")
         return trained
-    _announce(console, recipe, trained, done)
+    _announce(console, recipe, trained, done, samples)
     trained.seconds = _fit(recipe, trained, samples, done, console)
     _say(console, f"Finished {recipe.epochs} epochs in {duration(trained.seconds)}. The model is {run.model_path}.")
     return trained
@@ -158,7 +158,7 @@ def _save(model, run):
         os.remove(run.previous_path)
 
 
-def _announce(console, recipe, trained, done):
+def _announce(console, recipe, trained, done, samples):
     """Says what is trained on what, from where on, how long, and which weights the pictures show."""
     model, images, average, run = trained.model, trained.images, trained.average, trained.run
     shape = "x".join(str(side) for side in images.shape[1:])
@@ -171,8 +171,10 @@ def _announce(console, recipe, trained, done):
         _say(console, line)
     within = f" and {model.resume_at} steps of the next" if model.resume_at else ""
     resumes = f"Resuming after epoch {done} of {recipe.epochs}{within}."
-    _say(console, resumes if done or within else f"Training for {recipe.epochs} epochs.")
-    _say(console, f"Pictures show the {weights_in_words(average and average.average)}; {run.reals} shows the data.")
+    _say(console, resumes if done or within else f"Training for {recipe.epochs} epoch{'s' * (recipe.epochs > 1)}.")
+    if samples:
+        shown = weights_in_words(average and average.average)
+        _say(console, f"Pictures show the {shown}; {run.reals} shows the data.")
 
 
 def _fit(recipe, trained, samples, done, console):
@@ -238,13 +240,8 @@ def _sample_grids(recipe, trained, samples):
     model, run = trained.model, trained.run
     if not samples or len(model.image_shape) != 3:
         return []
-    every = max(1, recipe.epochs // FRAMES)
-    usual = {
-        "average": trained.average,
-        "scale": pictures.enlargement(model.image_shape),
-        "every": every,
-        "caption": True,
-    }
+    usual = {"average": trained.average, "scale": pictures.enlargement(model.image_shape), "caption": True}
+    usual["every"] = max(1, recipe.epochs // FRAMES)
     grids = [callbacks.SampleGrid(run.samples, count=samples, **usual)]
     if hasattr(model, "reconstruct"):
         images, labels = loading.held_out(recipe, trained.images, trained.labels, min(samples, 16))

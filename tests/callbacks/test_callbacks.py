@@ -138,6 +138,17 @@ def test_grid_places_images_row_by_row():
 
 
 @pytest.mark.one_backend
+def test_frames_of_a_film_may_differ_in_size(tmp_path):
+    frames = [np.full((4, width, 1), 40 * width, "uint8") for width in (3, 5)]
+    pictures.save_gif(tmp_path / "x.gif", frames)
+    with Image.open(tmp_path / "x.gif") as film:
+        assert film.n_frames == 2 and film.size == (5, 4)
+        first = np.asarray(film.convert("L"))
+    np.testing.assert_allclose(first[:, :3], 120, atol=4)
+    assert first[:, 3:].min() > 250
+
+
+@pytest.mark.one_backend
 def test_png_files_hold_the_pixels(tmp_path):
     for channels in (1, 3):
         picture = np.random.default_rng(0).integers(0, 256, (5, 4, channels), dtype="uint8")
