@@ -167,7 +167,7 @@ def test_restart_removes_what_the_run_wrote_and_nothing_else(command, gan_run):
     (folder / "notes.txt").write_text("mine")
     (folder / "samples" / "favourite.png").write_bytes(b"mine")
     answer = command(*train_arguments(folder, "gan", 1, "--latent-dim", "4", "--restart"))
-    assert answer.code == 0 and "Training for 1 epochs" in answer.out
+    assert answer.code == 0 and "Training for 1 epoch." in answer.out
     assert (folder / "notes.txt").read_text() == "mine"
     assert (folder / "samples" / "favourite.png").read_bytes() == b"mine"
     assert not (folder / "samples" / "epoch_0002.png").exists()
