@@ -173,7 +173,9 @@ class ParallelDataset(keras.utils.PyDataset):
         self.start_method = checks.one_of("start_method", start_method, START_METHODS)
         self.persistent = bool(persistent)
         if self.processes:
-            pickled(self.loader)
+            pickled(
+                self.loader, "`factory`" if isinstance(loader, worker.GeneratorLoader) else "`source` and `transform`"
+            )
         self.epoch, self._start, self._served_last, self._begun = 0, 0, False, False
         self._pool, self._lock = None, threading.RLock()
 

@@ -37,14 +37,14 @@ def named(source, item):
     return f"item {item} ({paths[item]!r})" if paths is not None and item is not None else f"item {item}"
 
 
-def pickled(loader):
-    """Returns a loader as bytes for the workers; raises `ValueError` where Python cannot send it."""
+def pickled(loader, arguments="`source` and `transform`"):
+    """Returns a loader as bytes for the workers; raises `ValueError` that names `arguments` where it cannot be sent."""
     try:
         return pickle.dumps(loader)
     except Exception as error:
         raise ValueError(
-            "`source` and `transform`, or `factory`, must be picklable, to be sent to the workers: no lambdas, no "
-            f"functions inside functions, no open files. Or give workers=0. Python says: {error}"
+            f"{arguments} must be picklable, to be sent to the workers: no lambdas, no functions inside functions, no "
+            f"open files. Or give workers=0. Python says: {error}"
         ) from error
 
 

@@ -564,7 +564,7 @@ def test_a_generator_that_ends_early_or_raises_is_named(workers):
         ((sources.short, 2, 2), ValueError, "`workers` must be 0 or 1"),
         ((lambda: iter(()), 2), TypeError, r"`factory` must be a function of the epoch, factory\(epoch\)"),
         ((sources.short(0), 2), TypeError, "`factory` must be a function of the epoch"),
-        ((lambda epoch: iter(()), 2), ValueError, "`factory`, must be picklable"),
+        ((lambda epoch: iter(()), 2), ValueError, "`factory` must be picklable"),
     ],
 )
 def test_what_is_no_factory_of_generators_is_refused(arguments, error, words):

@@ -463,10 +463,10 @@ def test_twenty_steps_stay_finite_and_running_means_are_means(name):
 @variants
 def test_the_average_follows_its_recurrence_and_leaves_training_alone(name):
     images, _ = small.data(20)
-    plain, averaged = small.shared(name), small.shared(name, decay=0.2)
+    plain, averaged = small.shared(name), small.shared(name, decay=0.08)
     network = plain.networks[0]
     plain.fit(images, batch_size=4, shuffle=False, verbose=0)
-    callback = kg.callbacks.WeightMovingAverage(0.2)
+    callback = kg.callbacks.WeightMovingAverage(0.08)
     trajectory = []
     record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: trajectory.append(present()))
 
@@ -479,7 +479,7 @@ def test_the_average_follows_its_recurrence_and_leaves_training_alone(name):
     averaged.fit(images, batch_size=4, shuffle=False, callbacks=[callback, record], verbose=0)
     small.assert_same(small.weights(plain), small.weights(averaged))
     for n, theta in enumerate(trajectory, start=1):
-        keep = min(0.2, n / (n + 9))  # 0.2 from the third step on
+        keep = min(0.08, n / (n + 50))  # 0.08 from the fifth step on
         expected = [keep * mean + (1 - keep) * new for mean, new in zip(expected, theta, strict=True)]
     raw = small.weights(averaged)
     assert callback.average is averaged.averages[0] and network in averaged.averages[0].networks
