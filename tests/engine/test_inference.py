@@ -114,7 +114,7 @@ def test_encode_and_the_other_compiled_calls_take_any_number_of_rows():
 def test_the_average_is_read_without_touching_the_model(name):
     images, _ = small.data(8)
     model = small.build(name)
-    average = kg.callbacks.WeightMovingAverage(0.9)
+    average = kg.callbacks.WeightMovingAverage(0.9, warmup=None)
     model.fit(images, batch_size=4, epochs=3, callbacks=[average], verbose=0)
     raw, before = model.generate(5, seed=0), small.everything(model)
     averaged = model.generate(5, seed=0, average=True)
