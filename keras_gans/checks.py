@@ -73,6 +73,13 @@ def positive_integer(argument, value, minimum=1, maximum=None):
     return int(value)
 
 
+def flag(argument, value):
+    """Returns `value`, True or False, as a bool."""
+    if not isinstance(value, (bool, numbers.Integral)) and type(value).__name__ != "bool":  # the last is NumPy's
+        raise TypeError(f"`{argument}` must be True or False. {received(**{argument: value})}")
+    return bool(value)
+
+
 def number(argument, value, minimum=None, maximum=None, above=None, below=None, finite=True):
     """Returns `value` as a float in [minimum, maximum] and (above, below), where given."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):

@@ -280,7 +280,7 @@ def run_call(function, arguments, seconds):
         return f"took more than {seconds} s", False
     except MAY_RAISE as error:
         words = str(error)
-        if not re.search(r"`[\w.\[\]=-]+`|'[^']*[./][^']*'|[\w/]+\.(keras|h5|json|png)|argument", words):
+        if not re.search(r"`[\w.\[\]=-]+`|'[^']*[./][^']*'|/\S+|argument", words):
             return f"{type(error).__name__} without the name of an argument or file: {words[:200]!r}", False
         return None, False
     except BaseException as error:

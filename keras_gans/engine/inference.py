@@ -132,6 +132,7 @@ class Inference:
         """
         n = checks.positive_integer("n", n)
         checks.one_of("output", output, OUTPUTS)
+        average = checks.flag("average", average)
         known = [*inspect.signature(self.decode).parameters][2:]
         checks.no_unknown(f"{type(self).__name__}.generate", [name for name in options if name not in known], known)
         if output == "pil" and len(self.image_shape) != 3:

@@ -37,7 +37,7 @@ class CascadingRejection(keras.layers.Layer):
         super().__init__(**kwargs)
         self.levels = checks.positive_integer("levels", levels)
         self.num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
-        self.spectral = bool(spectral)
+        self.spectral = checks.flag("spectral", spectral)
 
     def build(self, input_shape):
         features = (input_shape[0] if self.num_classes else input_shape)[-1]

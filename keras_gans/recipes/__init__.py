@@ -65,6 +65,9 @@ def _key(kind, default=dataclasses.MISSING, optional=False):
     return dataclasses.field(default=default, metadata=metadata)
 
 
+MOST = 10**9  # epochs, steps or images: more is a slip of the keyboard
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """Everything that fixes a training run.
@@ -126,8 +129,9 @@ class Recipe:
     description: str = _key("text", "")
 
     def __post_init__(self):
-        for name in ("latent_dim", "batch_size", "epochs"):
+        for name in ("latent_dim", "batch_size"):
             checks.positive_integer(name, getattr(self, name))
+        checks.positive_integer("epochs", self.epochs, maximum=MOST)
         checks.positive_integer("seed", self.seed, minimum=0, maximum=2**32 - 1)
         for name in ("latent_dim", "batch_size", "network_options"):
             checks.sensible_sizes(name, getattr(self, name))
@@ -143,7 +147,7 @@ class Recipe:
             checks.number("learning_rate", self.learning_rate, above=0)
         for name in ("limit", "steps"):
             if getattr(self, name) is not None:
-                checks.positive_integer(name, getattr(self, name))
+                checks.positive_integer(name, getattr(self, name), maximum=MOST)
         if self.channels is not None:
             checks.one_of("channels", self.channels, (1, 3))
 

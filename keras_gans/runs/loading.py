@@ -88,6 +88,7 @@ def load(path, average=None):
         >>> model = keras_gans.load("runs/mine")
         >>> model.generate(16, seed=0)
     """
+    average = None if average is None else checks.flag("average", average)
     model = load_model(path)
     if average and not model.averages:
         raise ValueError(f"`average` must be False: the model at {path} has no moving average.")

@@ -72,6 +72,7 @@ def save(model, folder, about=None, precision="float32", overwrite=False, sample
     """
     folder = os.path.abspath(os.path.expanduser(checks.path("folder", folder, "folder")))
     checks.one_of("precision", precision, PRECISIONS)
+    overwrite = checks.flag("overwrite", overwrite)
     about = _checked_about(about)
     if os.path.isdir(folder) and os.listdir(folder):
         if not overwrite or not os.path.isfile(os.path.join(folder, "metadata.json")):
