@@ -44,8 +44,8 @@ class WeightAverage(keras.layers.Layer):
     The copy is part of the model: saved, resumed and distributed with it. Training never reads it.
 
     While a model still learns fast an average lags behind it: the plain mean shows gray pictures for the first
-    `1 / (1 - a)` steps, and an average of a tenth of the steps scores worse than the last weights. That of a fiftieth,
-    the default, does not (docs/performance.md, measured by scripts/bench/average_warmups.py).
+    `1 / (1 - a)` steps, and an average of a tenth of the steps may be 12 % farther from the data than the last weights.
+    That of a fiftieth, the default, was never more than 2.3 % (docs/performance.md, scripts/bench/average_warmups.py).
 
     Args:
         decay: Float in [0, 1) per train step; default 0.999 where there is no half_life.

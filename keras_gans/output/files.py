@@ -11,12 +11,16 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
+import zlib
 
 from keras_gans.output import locks
 
 DIGEST = "keras_gans_digest"
 TEMPORARY = ".writing-"  # how the names of files begin that are not whole yet
 LARGEST_EXPANSION = 1000  # bytes that one byte of a compressed file may stand for
+# What zipfile raises for archives that are damaged, encrypted, or compressed in a way that it does not know.
+DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 _swept: set[str] = set()
 
 

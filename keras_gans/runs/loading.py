@@ -6,7 +6,6 @@ import math
 import os
 import warnings
 import zipfile
-import zlib
 
 import keras
 import numpy as np
@@ -18,6 +17,7 @@ from keras_gans.data.image_folder import ImageFolder
 from keras_gans.engine import GenerativeModel
 from keras_gans.engine.averaging import weights_in_words
 from keras_gans.engine.inference import class_indices
+from keras_gans.output import files
 from keras_gans.recipes import building
 from keras_gans.runs import drawing
 from keras_gans.runs.folder import Run
@@ -129,7 +129,7 @@ def check_file(path):
                         "read."
                     )
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, OSError, zlib.error, NotImplementedError, RuntimeError) as error:
+    except files.DAMAGED_ARCHIVE as error:
         raise ValueError(
             f"The model file {path} cannot be read: it is cut short, or no .keras file ({error})."
         ) from error

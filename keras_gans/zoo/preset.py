@@ -19,7 +19,6 @@ import os
 import shutil
 import tempfile
 import zipfile
-import zlib
 
 import h5py
 import keras
@@ -407,7 +406,7 @@ def extract(archive, folder):
             for entry in entries:
                 with file.open(entry) as source, open(os.path.join(folder, entry.filename), "wb") as target:
                     shutil.copyfileobj(source, target)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except files.DAMAGED_ARCHIVE as error:
         if isinstance(error, OSError) and error.errno:  # a full disk
             raise OSError(error.errno, os.strerror(error.errno), folder) from error
         raise PresetError(f"The archive {archive} is damaged: {error}.") from error
