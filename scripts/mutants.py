@@ -338,8 +338,8 @@ MUTANTS = [
     Mutant(
         "O-GAN's rho",
         "variants/o_gan.py",
-        "RMSprop(1e-4, rho=0.99)",
-        "RMSprop(1e-4)",
+        "RMSprop(1e-4, rho=0.99, epsilon=1e-14)",
+        "RMSprop(1e-4, epsilon=1e-14)",
         "variants/test_paper_defaults.py -k optimisers",
     ),
     Mutant(
@@ -406,6 +406,13 @@ MUTANTS = [
         "self.epoch * self.steps_per_epoch + self.start + index",
         "self.epoch * self.steps_per_epoch + index",
         "engine/test_resume_within_epoch.py -k rest_of_the_epoch",
+    ),
+    Mutant(
+        "the thread that tunes a pipeline outlives the epoch",
+        "engine/tensorflow.py",
+        "options.autotune.enabled = False",
+        "options.autotune.enabled = True",
+        "engine/test_batches.py -k tunes",
     ),
     Mutant(
         "seeds are not saved",

@@ -11,6 +11,7 @@ from keras import ops
 from keras_gans import checks
 from keras_gans.engine import private_keras
 from keras_gans.engine.attaching import given_back_on_error
+from keras_gans.engine.backend import module as backend
 from keras_gans.engine.batch_check import BatchCheck, unpacked
 from keras_gans.engine.batches import ArrayBatches, EpochCounter, RestOfEpoch
 from keras_gans.engine.streams import checked, sentence_of
@@ -84,12 +85,17 @@ class Fitting:
             )
         if validation_data is not None:
             validation = self.checked_arrays(validation_data)
-            validation_data = self._checked_stream(validation_data) if validation is None else validation
+            if validation is None:
+                validation_data = self._checked_stream(validation_data)
+            else:
+                rows = checks.positive_integer("validation_batch_size", validation_batch_size or 32)
+                validation_data, validation_batch_size = ArrayBatches(validation, rows, shuffle=False), None
+            validation_data = backend.fed(validation_data)
         with warnings.catch_warnings(), self._given_back():  # what was trained until then can be read and saved
             if ordered:  # Keras says so of the rest of an epoch, with which a resumed run begins
                 warnings.filterwarnings("ignore", message="Your input ran out of data")
             return super().fit(
-                x=x,
+                x=backend.fed(x, shuffle=shuffle and not ordered, steps_per_epoch=steps_per_epoch),
                 y=y,
                 batch_size=batch_size,
                 epochs=epochs,
@@ -108,9 +114,10 @@ class Fitting:
         prepared = kwargs.get(private_keras.USES_PREPARED_DATA)
         arrays = None if prepared else self.checked_arrays(x, y)
         if arrays is not None:
-            x, y = arrays[0], arrays[1] if len(arrays) == 2 else None
+            x, y = ArrayBatches(arrays, kwargs.pop("batch_size", None) or 32, shuffle=False), None
         elif not prepared:
             x = self._checked_stream(x)
+        x = x if prepared else backend.fed(x)
         with self._given_back():
             return super().evaluate(x=x, y=y, **kwargs)
 

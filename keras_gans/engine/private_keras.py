@@ -7,6 +7,7 @@ Keras may change any of them without notice. Here they stand together, so that a
 import contextlib
 
 from keras.src.backend.common.variables import AutocastScope
+from keras.src.trainers.data_adapters import get_data_adapter
 
 # `fit` passes it to `evaluate` for the validation data that it has prepared before: these are no arrays any more.
 USES_PREPARED_DATA = "_use_cached_eval_dataset"
@@ -44,6 +45,11 @@ def layers_of(network, recursive=True, include_self=True):
     Reason: `network.layers` does not look into layers that hold layers.
     """
     return list(network._flatten_layers(include_self=include_self, recursive=recursive))
+
+
+def data_adapter(dataset, **options):
+    """Returns what Keras makes of a dataset; `fit` takes it, too. Reason: its tf.data pipeline is made there."""
+    return get_data_adapter(dataset, **options)
 
 
 def producer(tensor):

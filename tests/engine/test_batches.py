@@ -29,3 +29,17 @@ def test_without_shuffling_rows_come_as_they_are():
 def test_epochs_of_fewer_steps_go_through_the_rows_one_after_the_other():
     epochs = [order(1, epoch, steps_per_epoch=1) for epoch in range(3)]
     assert sorted(sum(epochs, [])) == list(range(10)) and [len(each) for each in epochs] == [4, 4, 2]
+
+
+def test_pipelines_around_our_batches_have_no_thread_that_tunes_them():
+    """Its end may take as long as the epoch did, when TensorFlow misses that it is told to stop."""
+    import tensorflow as tf
+
+    from keras_gans.engine import tensorflow as engine
+
+    batches = ArrayBatches((np.arange(10, dtype="uint8"),), 4, shuffle=False)
+    pipeline = engine.fed(batches).get_tf_dataset()
+    assert pipeline.options().autotune.enabled is False
+    assert [batch[0].numpy().tolist() for batch in pipeline] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    users = tf.data.Dataset.range(3)
+    assert engine.fed(users) is users

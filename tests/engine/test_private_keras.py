@@ -112,3 +112,10 @@ def test_a_plain_attribute_is_not_tracked():
     before = len(model.variables)
     private_keras.plain_setattr(model, "extra", [keras.Variable(np.zeros(2))])
     assert len(model.variables) == before and len(model.extra) == 1
+
+
+def test_fit_takes_what_keras_makes_of_a_dataset_in_its_place():
+    model, data = nested(), (np.zeros((4, 3), "float32"), np.zeros((4, 1), "float32"))
+    adapter = private_keras.data_adapter(data[0], y=data[1], batch_size=2)
+    assert adapter.num_batches == 2 and callable(adapter.get_tf_dataset)
+    assert np.isfinite(model.fit(adapter, epochs=2, verbose=0).history["loss"]).all()
