@@ -19,7 +19,8 @@ rho does not change under v -> a v + b, so the encoding leaves the mean free for
 Our choices: 1. higher score = more real (the paper's text and code have it the other way round);
 2. alternating updates with fresh latents (published: one simultaneous step); 3. lam = 2 with the mean
 squared distance, which is the coefficient 0.25 of the published code; 4. no batch norm in E, so that
-`encode` computes what training computed.
+`encode` computes what training computed. The published optimiser adds epsilon 1e-7 to the root of the squared
+gradients; Keras puts it under the root, where the same step asks for 1e-14.
 """
 
 import keras
@@ -76,7 +77,7 @@ class OGAN(Encoder, AdversarialModel):
         >>> model.reconstruct(images[:8])
 
     Reference: Su, 2019, arXiv:1903.01931; GAN-QP arXiv:1811.07296. Default optimisers: the published code's,
-    RMSprop with learning rate 1e-4 and rho 0.99.
+    RMSprop with learning rate 1e-4, rho 0.99 and epsilon 1e-14 under the root.
     """
 
     averaged = ("generator", "discriminator")  # the encoder, too, is used after training
@@ -161,7 +162,7 @@ class OGAN(Encoder, AdversarialModel):
         return standardize(encodings)
 
     def default_optimizers(self):
-        return {player: keras.optimizers.RMSprop(1e-4, rho=0.99) for player in self.players}
+        return {player: keras.optimizers.RMSprop(1e-4, rho=0.99, epsilon=1e-14) for player in self.players}
 
     @classmethod
     def blueprint(cls, latent_dim, **knobs):
