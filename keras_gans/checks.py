@@ -73,6 +73,11 @@ def positive_integer(argument, value, minimum=1, maximum=None):
     return int(value)
 
 
+def size(argument, value, minimum=1):
+    """Returns `value` as an int that can be a size of a network: at least `minimum`, and no more than anybody has."""
+    return positive_integer(argument, value, minimum, LARGEST_SIZE)
+
+
 def flag(argument, value):
     """Returns `value`, True or False, as a bool."""
     if not isinstance(value, (bool, numbers.Integral)) and type(value).__name__ != "bool":  # the last is NumPy's

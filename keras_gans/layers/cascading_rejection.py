@@ -35,8 +35,8 @@ class CascadingRejection(keras.layers.Layer):
     def __init__(self, levels=4, num_classes=0, spectral=False, **kwargs):
         kwargs.setdefault("dtype", "float32")  # dot products over the features
         super().__init__(**kwargs)
-        self.levels = checks.positive_integer("levels", levels)
-        self.num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
+        self.levels = checks.size("levels", levels)
+        self.num_classes = checks.size("num_classes", num_classes, minimum=0)
         self.spectral = checks.flag("spectral", spectral)
 
     def build(self, input_shape):

@@ -55,7 +55,7 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         self, num_classes, momentum=0.9, epsilon=1e-5, gamma_initializer=None, beta_initializer="zeros", **kwargs
     ):
         super().__init__(**kwargs)
-        self.num_classes = checks.positive_integer("num_classes", num_classes)
+        self.num_classes = checks.size("num_classes", num_classes)
         self.momentum = checks.number("momentum", momentum, minimum=0.0, below=1.0)
         self.epsilon = checks.number("epsilon", epsilon, above=0.0)
         self.gamma_initializer = keras.initializers.get(
@@ -126,7 +126,7 @@ class LabelProjection(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.num_classes = checks.positive_integer("num_classes", num_classes)
+        self.num_classes = checks.size("num_classes", num_classes)
         self.use_bias = use_bias
         self.spectral = spectral
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -186,7 +186,7 @@ class LabelScaling(keras.layers.Layer):
 
     def __init__(self, num_classes, spectral=False, embeddings_initializer=None, **kwargs):
         super().__init__(**kwargs)
-        self.num_classes = checks.positive_integer("num_classes", num_classes)
+        self.num_classes = checks.size("num_classes", num_classes)
         self.spectral = spectral
         self.embeddings_initializer = keras.initializers.get(
             keras.initializers.RandomNormal(stddev=0.02) if embeddings_initializer is None else embeddings_initializer

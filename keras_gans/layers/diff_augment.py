@@ -151,7 +151,7 @@ class DiffAugment(keras.layers.Layer):
         words = [checks.one_of("policy", word.strip(), AUGMENTATIONS) for word in policy.split(",")]
         self.policy = ",".join(words)
         self.p = checks.number("p", p, minimum=0, maximum=1)
-        self.seed = seed
+        self.seed = None if seed is None else checks.positive_integer("seed", seed, minimum=0, maximum=2**32 - 1)
         self.seeds = ReplicaSeeds(seed, name="augmentation_seeds")
         self.numbers = sum(AUGMENTATIONS[word][1] for word in words)
         self.built = True

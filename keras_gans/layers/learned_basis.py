@@ -18,8 +18,8 @@ class LearnedBasis(keras.layers.Layer):
 
     def __init__(self, height, width, **kwargs):
         super().__init__(**kwargs)
-        self.height = checks.positive_integer("height", height)
-        self.width = checks.positive_integer("width", width)
+        self.height = checks.size("height", height)
+        self.width = checks.size("width", width)
 
     def build(self, input_shape):
         self.basis = self.add_weight(

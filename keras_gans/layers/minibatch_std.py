@@ -32,7 +32,7 @@ class MinibatchStandardDeviation(keras.layers.Layer):
 
     def __init__(self, group_size=4, **kwargs):
         super().__init__(**kwargs)
-        self.group_size = checks.positive_integer("group_size", group_size, minimum=2)
+        self.group_size = checks.size("group_size", group_size, minimum=2)
 
     def call(self, inputs):
         count = ops.shape(inputs)[0]

@@ -49,7 +49,7 @@ class SelfModulatedBatchNormalization(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.hidden_units = checks.positive_integer("hidden_units", hidden_units)
+        self.hidden_units = checks.size("hidden_units", hidden_units)
         self.shared = shared
         self.momentum = checks.number("momentum", momentum, minimum=0.0, below=1.0)
         self.epsilon = checks.number("epsilon", epsilon, above=0.0)
@@ -131,7 +131,7 @@ class LabelledLatents(keras.layers.Layer):
 
     def __init__(self, num_classes, **kwargs):
         super().__init__(**kwargs)
-        self.num_classes = checks.positive_integer("num_classes", num_classes)
+        self.num_classes = checks.size("num_classes", num_classes)
 
     def build(self, input_shape):
         shape = (self.num_classes, input_shape[0][-1])

@@ -90,7 +90,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         operation = _operation(layer)
         kwargs.setdefault("dtype", layer.dtype_policy)
         super().__init__(layer, **kwargs)
-        self.power_iterations = checks.positive_integer("power_iterations", power_iterations)
+        self.power_iterations = checks.size("power_iterations", power_iterations)
         self.autocast = False  # inputs are cast for the wrapped layer below; labels must not be cast at all
         self.supports_masking = layer.supports_masking
         self._operation = operation

@@ -56,10 +56,10 @@ def generator(
     Reference: arXiv:1511.06434; conditional batch norm arXiv:1802.05637.
     """
     stages, base = stages_and_base(image_shape)
-    latent_dim = checks.positive_integer("latent_dim", latent_dim)
-    num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
-    width = checks.positive_integer("width", width)
-    kernel_size = checks.positive_integer("kernel_size", kernel_size)
+    latent_dim = checks.size("latent_dim", latent_dim)
+    num_classes = checks.size("num_classes", num_classes, minimum=0)
+    width = checks.size("width", width)
+    kernel_size = checks.size("kernel_size", kernel_size)
     latents = keras.Input((latent_dim,), name="latents")
     inputs, labels = conditioning.inputs_of(latents, num_classes)
     norm = conditioning.generator_norms(latents, labels, num_classes, modulation, scale_around_one, small_normal)
@@ -125,10 +125,10 @@ def discriminator(
     Reference: arXiv:1511.06434; spectral norm arXiv:1802.05957; projection arXiv:1802.05637.
     """
     stages, _ = stages_and_base(image_shape)
-    units = checks.positive_integer("units", units)
-    num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
-    width = checks.positive_integer("width", width)
-    kernel_size = checks.positive_integer("kernel_size", kernel_size)
+    units = checks.size("units", units)
+    num_classes = checks.size("num_classes", num_classes, minimum=0)
+    width = checks.size("width", width)
+    kernel_size = checks.size("kernel_size", kernel_size)
     normalization = checks.one_of("normalization", normalization, NORMALIZATIONS)
     spectral = normalization == "spectral"
     images = keras.Input(tuple(image_shape), name="images")

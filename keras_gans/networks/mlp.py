@@ -19,7 +19,7 @@ from keras_gans.networks.conditioning import HEADS
 def sample_shape(image_shape):
     """Returns `image_shape` as (height, width, channels) or, for points, (d,)."""
     if isinstance(image_shape, (tuple, list)) and len(image_shape) == 1:
-        return (checks.positive_integer("image_shape", image_shape[0]),)
+        return (checks.size("image_shape", image_shape[0]),)
     if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
         raise ValueError(
             "`image_shape` must be (height, width, channels) for images or (d,) for points. "
@@ -70,7 +70,7 @@ def generator(
         ValueError, TypeError: an argument outside the ranges above.
     """
     shape = sample_shape(image_shape)
-    latent_dim = checks.positive_integer("latent_dim", latent_dim)
+    latent_dim = checks.size("latent_dim", latent_dim)
     options = hidden_options(num_classes, width, depth, activation, embedding_dim)
     latents = keras.Input((latent_dim,), name="latents")
     labels = keras.Input((), dtype="int32", name="labels") if num_classes else None
@@ -110,7 +110,7 @@ def discriminator(
         ValueError, TypeError: an argument outside the ranges above.
     """
     shape = sample_shape(image_shape)
-    units = checks.positive_integer("units", units)
+    units = checks.size("units", units)
     options = hidden_options(num_classes, width, depth, activation, embedding_dim)
     images = keras.Input(shape, name="images")
     labels = keras.Input((), dtype="int32", name="labels") if num_classes else None
@@ -145,9 +145,9 @@ def autoencoder(image_shape, latent_dim=32, *, width=256, depth=3, activation="l
 def hidden_options(num_classes, width, depth, activation, embedding_dim):
     """Returns the checked options of `hidden_layers`."""
     return {
-        "num_classes": checks.positive_integer("num_classes", num_classes, minimum=0),
-        "width": checks.positive_integer("width", width),
-        "depth": checks.positive_integer("depth", depth),
+        "num_classes": checks.size("num_classes", num_classes, minimum=0),
+        "width": checks.size("width", width),
+        "depth": checks.size("depth", depth),
         "activation": activation,
-        "embedding_dim": checks.positive_integer("embedding_dim", embedding_dim),
+        "embedding_dim": checks.size("embedding_dim", embedding_dim),
     }

@@ -41,14 +41,14 @@ def widths_of(image_shape, width=192):
     """
     stages, _ = stages_and_base(image_shape)
     if isinstance(width, (tuple, list)):
-        widths = [checks.positive_integer("width", each) for each in width]
+        widths = [checks.size("width", each) for each in width]
         if len(widths) != stages + 1:
             raise ValueError(
                 f"`width` must be an integer or a list of {stages + 1} integers, coarse to fine, for image_shape="
                 f"{tuple(image_shape)}. {checks.received(width=width)}"
             )
         return widths
-    width = checks.positive_integer("width", width)
+    width = checks.size("width", width)
     return [width >> max(0, stage + 1 - FULL_WIDTH_STAGES) for stage in range(stages + 1)]
 
 
@@ -96,15 +96,15 @@ def stage_of(x, stage, width, blocks, group_size, total):
 def checked_options(image_shape, num_classes, width, blocks, group_size):
     """Returns `(num_classes, widths, blocks, group_size)` of a network."""
     widths = widths_of(image_shape, width)
-    group_size = checks.positive_integer("group_size", group_size)
+    group_size = checks.size("group_size", group_size)
     for each in widths:
         if 2 * each % group_size:
             raise ValueError(
                 f"`width` must give widths of which twice is a multiple of group_size={group_size}. "
                 f"Received: widths {widths}."
             )
-    num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
-    return num_classes, widths, checks.positive_integer("blocks", blocks), group_size
+    num_classes = checks.size("num_classes", num_classes, minimum=0)
+    return num_classes, widths, checks.size("blocks", blocks), group_size
 
 
 @channels_last
@@ -139,12 +139,12 @@ def generator(
     """
     stages, base = stages_and_base(image_shape)
     num_classes, widths, blocks, group_size = checked_options(image_shape, num_classes, width, blocks, group_size)
-    latents = keras.Input((checks.positive_integer("latent_dim", latent_dim),), name="latents")
+    latents = keras.Input((checks.size("latent_dim", latent_dim),), name="latents")
     inputs, labels = conditioning.inputs_of(latents, num_classes)
     x = latents
     if num_classes:
         initializer = keras.initializers.RandomNormal(stddev=1.0 / math.sqrt(num_classes))
-        embedding_dim = checks.positive_integer("embedding_dim", embedding_dim)
+        embedding_dim = checks.size("embedding_dim", embedding_dim)
         embedding = keras.layers.Embedding(
             num_classes, embedding_dim, embeddings_initializer=initializer, name="label_embedding"
         )
@@ -200,7 +200,7 @@ def discriminator(
     """
     stages, base = stages_and_base(image_shape)
     num_classes, widths, blocks, group_size = checked_options(image_shape, num_classes, width, blocks, group_size)
-    units = checks.positive_integer("units", units)
+    units = checks.size("units", units)
     checks.one_of("normalization", normalization, NORMALIZATIONS)
     head = checks.one_of("head", head, conditioning.HEADS)
     images = keras.Input(tuple(image_shape), name="images")

@@ -94,9 +94,9 @@ def generator(
     Reference: arXiv:1802.05957; conditional batch norm arXiv:1802.05637.
     """
     stages, base = stages_and_base(image_shape)
-    latent_dim = checks.positive_integer("latent_dim", latent_dim)
-    num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
-    width = checks.positive_integer("width", width)
+    latent_dim = checks.size("latent_dim", latent_dim)
+    num_classes = checks.size("num_classes", num_classes, minimum=0)
+    width = checks.size("width", width)
     upsampling = checks.one_of("upsampling", upsampling, ("nearest", "bilinear"))
     heights = [base[0] * 2**i for i in range(1, stages + 1)]
     attended = attended_height(attention, image_shape, heights)
@@ -166,9 +166,9 @@ def discriminator(
 
     Reference: arXiv:1802.05957.
     """
-    channels, halvings = discriminator_widths(image_shape, checks.positive_integer("width", width))
-    units = checks.positive_integer("units", units)
-    num_classes = checks.positive_integer("num_classes", num_classes, minimum=0)
+    channels, halvings = discriminator_widths(image_shape, checks.size("width", width))
+    units = checks.size("units", units)
+    num_classes = checks.size("num_classes", num_classes, minimum=0)
     spectral = checks.one_of("normalization", normalization, NORMALIZATIONS) == "spectral"
     pooling = checks.one_of("pooling", pooling, ("sum", "mean"))
     heights = [image_shape[0] >> min(i + 1, halvings) for i in range(len(channels))]
@@ -235,5 +235,5 @@ def attended_height(attention, image_shape, heights):
         largest = min(32, image_shape[0] // 2)
         fitting = [height for height in heights if height <= largest]
         return max(fitting) if fitting else min(heights)
-    attention = checks.positive_integer("attention", attention)
+    attention = checks.size("attention", attention)
     return checks.one_of("attention", attention, sorted(set(heights)))
