@@ -39,6 +39,14 @@ if BACKEND == "tensorflow":
     tf.config.threading.set_inter_op_parallelism_threads(1)
     # Optimising a graph costs more than a few steps of it gain. `test_running_eagerly_takes_the_same_steps` has it on.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+    # `predict` and Keras's own models, too, get pipelines without the threads that are slow to end.
+    from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
+
+    from keras_gans.engine.tensorflow import untuned
+
+    tuned = ArrayDataAdapter.get_tf_dataset
+    ArrayDataAdapter.get_tf_dataset = lambda adapter: untuned(tuned(adapter))
 elif BACKEND == "jax":
     # Two ways of compiling that are quicker for small programs: no emitters of fusions (half of the time of a step),
     # one module instead of 32 parts. XLA reads its flags at the first computation, which is not yet.

@@ -64,7 +64,7 @@ def test_a_dead_critic_has_a_finite_slope():
     assert float(gradient_norms(ops.zeros((1, 3)))[0]) == pytest.approx(1e-6)
 
 
-@pytest.mark.parametrize("name", small.TWO_PLAYERS)
+@pytest.mark.parametrize("name", small.typical(small.TWO_PLAYERS))
 def test_every_two_player_variant_takes_penalties_saves_them_and_reports_them(name, tmp_path):
     images, _ = small.data(8)
     penalties = [R1(0.3), GradientPenalty(0.2, target=0.0)]

@@ -20,8 +20,17 @@ KNOBS = {
 EAGER = keras.config.backend() == "tensorflow"
 COMPILED = ("gan", "r3gan", "o_gan", "ign")  # compiled all the same: what is special about a graph shows in these
 
+# What a law asks of the base class, it asks of every variant on PyTorch, which compiles nothing and is the quickest; on
+# the other backends of those that differ most. What a variant's own step could get wrong is asked of all everywhere.
+TYPICAL = kg.list_models() if keras.config.backend() == "torch" else COMPILED
+
 TWO_PLAYERS = [name for name in kg.list_models() if issubclass(kg.registry.get(name), kg.engine.AdversarialModel)]
 CONDITIONAL = [name for name in kg.list_models() if kg.registry.get(name).conditional]
+
+
+def typical(names):
+    """Returns the names on which a law of the base class is tested on this backend."""
+    return [name for name in names if name in TYPICAL]
 
 
 def eagerly(name):

@@ -16,6 +16,7 @@ if BACKEND == "tensorflow":
     import tensorflow as tf
 
 variants = pytest.mark.parametrize("name", kg.list_models(), scope="module")  # all laws of a variant in a row
+typical_variants = pytest.mark.parametrize("name", small.TYPICAL, scope="module")
 
 
 def forms_of_data(images):
@@ -47,7 +48,7 @@ def forms_of_data(images):
     return forms
 
 
-@variants
+@typical_variants
 def test_a_shared_model_comes_back_as_it_was_built(name):
     built = small.build(name)
     expected, weights = small.everything(built), small.weights(built)
@@ -63,7 +64,7 @@ def test_a_shared_model_comes_back_as_it_was_built(name):
     small.assert_same(small.everything(small.build(name, seed=2)), small.everything(other))
 
 
-@variants
+@typical_variants
 def test_every_form_of_data_trains_to_the_same_weights_and_the_last_batch_may_be_uneven(name):
     images, _ = small.data()
     before, results, forms = small.weights(small.shared(name)), {}, forms_of_data(images)
@@ -80,7 +81,7 @@ def test_every_form_of_data_trains_to_the_same_weights_and_the_last_batch_may_be
         small.assert_same(results["array"], results[form], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", small.CONDITIONAL)
+@pytest.mark.parametrize("name", small.typical(small.CONDITIONAL))
 def test_conditional_models_take_pairs_in_every_form(name):
     images, labels = small.data()
     results = []
@@ -141,7 +142,7 @@ def test_predict_and_generate_give_images_of_the_promised_range(name):
     assert (model.generate(4, seed=3) != model.generate(4, seed=4)).any()
 
 
-@variants
+@typical_variants
 def test_a_saved_model_is_loaded_whole_and_goes_on_as_if_it_had_never_stopped(name, tmp_path):
     images, _ = small.data()
     model = small.shared(name, decay=0.2)
@@ -158,7 +159,7 @@ def test_a_saved_model_is_loaded_whole_and_goes_on_as_if_it_had_never_stopped(na
     assert os.listdir(tmp_path) == ["model.keras"]
 
 
-@variants
+@typical_variants
 def test_weights_are_loaded_with_the_optimisers_state(name, tmp_path):
     images, _ = small.data()
     model, other = small.shared(name), small.build(name, seed=2)
@@ -169,7 +170,7 @@ def test_weights_are_loaded_with_the_optimisers_state(name, tmp_path):
     assert os.listdir(tmp_path) == ["state.weights.h5"]
 
 
-@variants
+@typical_variants
 def test_model_checkpoint_saves_files_that_load(name, tmp_path):
     images, _ = small.data()
     model = small.shared(name)
@@ -197,7 +198,7 @@ class Kill(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@variants
+@typical_variants
 def test_a_killed_run_resumes_exactly(name, tmp_path):
     images, _ = small.data()
     straight = small.shared(name, decay=0.2)
@@ -217,7 +218,7 @@ def test_a_killed_run_resumes_exactly(name, tmp_path):
         small.assert_same(expected, small.everything(resumed))
 
 
-@variants
+@typical_variants
 def test_learning_rate_scheduler_changes_every_players_rate(name):
     images, _ = small.data()
     model = small.shared(name)
@@ -230,7 +231,7 @@ def test_learning_rate_scheduler_changes_every_players_rate(name):
     assert not any(small.moved(before, small.weights(model)))
 
 
-@variants
+@typical_variants
 def test_reduce_on_plateau_changes_every_players_rate(name):
     images, _ = small.data()
     model = small.shared(name)
@@ -241,7 +242,7 @@ def test_reduce_on_plateau_changes_every_players_rate(name):
     np.testing.assert_allclose(halved, np.array(rates) / 2, rtol=1e-6)
 
 
-@variants
+@typical_variants
 def test_a_nan_of_either_player_ends_training(name):
     images, _ = small.data(40)
     for player in small.shared(name).players:
@@ -254,7 +255,7 @@ def test_a_nan_of_either_player_ends_training(name):
         assert steps == [0]
 
 
-@variants
+@typical_variants
 def test_early_stopping_stops_and_restores(name):
     images, _ = small.data()
     model = small.shared(name)
@@ -274,7 +275,7 @@ def test_early_stopping_stops_and_restores(name):
     small.assert_same(after_first[0], small.weights(model))
 
 
-@variants
+@typical_variants
 def test_csv_logger_writes_every_log(name, tmp_path):
     images, _ = small.data()
     model = small.shared(name)
@@ -287,7 +288,7 @@ def test_csv_logger_writes_every_log(name, tmp_path):
 
 
 @pytest.mark.one_backend  # Keras writes TensorBoard files through TensorFlow
-@variants
+@typical_variants
 def test_tensorboard_writes_its_files(name, tmp_path):
     images, _ = small.data()
     board = keras.callbacks.TensorBoard(tmp_path, histogram_freq=1, write_graph=False)
@@ -311,7 +312,7 @@ def test_mixed_bfloat16_trains_with_float32_losses_and_images(name):
     assert model.predict(model.latents_for(1), verbose=0).dtype == "float32"
 
 
-@variants
+@typical_variants
 def test_mixed_float16_scales_the_loss_of_every_player(name, tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
     images, _ = small.data(4)
@@ -338,7 +339,7 @@ def test_mixed_float16_scales_the_loss_of_every_player(name, tmp_path):
         assert any(small.moved(before[p], now)) != skipped and (skipped or p != player)
 
 
-@variants
+@typical_variants
 def test_keras_own_average_is_refused_and_ours_is_named(name):
     model = small.build(name)
     player = model.optimizer_argument(model.players[0])
@@ -371,7 +372,7 @@ def test_running_eagerly_takes_the_same_steps(name):
     small.assert_same(small.weights(compiled), small.weights(eager), rtol=1e-4, atol=1e-6)
 
 
-@variants
+@typical_variants
 def test_clipping_and_accumulation_of_an_optimiser_are_respected(name):
     images, _ = small.data(8)
     model = small.build(name, compile=False)
@@ -460,7 +461,7 @@ def test_twenty_steps_stay_finite_and_running_means_are_means(name):
     np.testing.assert_allclose(history["loss"][0], seen[-1], rtol=1e-5)
 
 
-@variants
+@typical_variants
 def test_the_average_follows_its_recurrence_and_leaves_training_alone(name):
     images, _ = small.data(20)
     plain, averaged = small.shared(name), small.shared(name, decay=0.08)

@@ -88,7 +88,7 @@ def server(tmp_path):
     found.drips = {"stopped": threading.Event()}  # path: "head" or "body"
     os.makedirs(found.folder)
     found.url = f"http://127.0.0.1:{found.server_port}"
-    thread = threading.Thread(target=found.serve_forever, daemon=True)
+    thread = threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield found
     found.drips["stopped"].set()
