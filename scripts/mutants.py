@@ -300,6 +300,13 @@ MUTANTS = [
         "test_penalties.py -k check_values",
     ),
     Mutant(
+        "a penalty sees another pass than the loss",
+        "engine/gradients.py",
+        "if seen is images:",
+        "if seen is not seen:",
+        "engine/test_one_pass.py",
+    ),
+    Mutant(
         "R1 without the half",
         "penalties.py",
         "return 0.5 * mean(squared_norms(input_gradients(score, reals)))",

@@ -21,6 +21,7 @@ from keras_gans.engine.building import (
     warn_of_bounded_scores,
 )
 from keras_gans.engine.calls import called, collected
+from keras_gans.engine.gradients import Score
 from keras_gans.engine.model import GenerativeModel
 from keras_gans.engine.private_keras import plain_setattr
 
@@ -199,30 +200,25 @@ class AdversarialModel(Game, GenerativeModel):
             latents: The latents (n, latent_dim) of the fakes.
             labels: Labels (n,) of both, or None.
         """
-        outputs = self.score(reals, labels), self.score(fakes, labels)
-        loss, observed = self.critic_terms(*outputs, reals, fakes, latents)
-        loss, extras = self.penalized(loss, reals, fakes, labels)
-        return loss, {**observed, **extras}
+        if not self._is_penalized():
+            return self.critic_terms(self.score(reals, labels), self.score(fakes, labels), reals, fakes, latents)
+        score = Score(lambda images: self.score(images, labels), self.judge)
+        loss, observed = self.critic_terms(score.outputs(reals), score.outputs(fakes), reals, fakes, latents)
+        penalty = self.penalized(score, reals, fakes)
+        return loss + penalty, {**observed, "penalty": penalty}
 
     def generator_objective(self, reals, latents, labels):
         """Returns the generator's loss and what is logged: what its step lowers; arguments as `critic_objective`."""
         real_outputs = ops.stop_gradient(self.score(reals, labels)) if self.relativistic else None
         return self.generator_terms(real_outputs, self.score(self.fake(latents, labels), labels), latents)
 
-    def penalized(self, loss, reals, fakes, labels):
-        """Returns `(loss + penalties, {"penalty": ...})`, the variant's own penalty first; without any `(loss, {})`."""
-        if not self._is_penalized():
-            return loss, {}
+    def penalized(self, score, reals, fakes):
+        """Returns the sum of all penalties, the variant's own first, for a `Score` and the images of a step."""
         weights = self.mixing_weights(ops.shape(reals)[0])
         step = self.optimizer.of("discriminator").iterations
-
-        def score(images):
-            return self.judge(self.score(images, labels))
-
         own = () if self.penalty is None else (self.penalty,)
         with collected(None):
-            total = sum(penalty(score, reals, fakes, weights, step) for penalty in (*own, *self.penalties))
-        return loss + total, {"penalty": total}
+            return sum(penalty(score, reals, fakes, weights, step) for penalty in (*own, *self.penalties))
 
     def mixing_weights(self, count):
         """Returns weights (count,) from U(0, 1) for points between reals and fakes."""

@@ -84,6 +84,14 @@ def input_gradients(fn, inputs):
     return gradients
 
 
+def value_and_input_pullback(fn, inputs):
+    holder = []
+    pure = _pure(fn, holder)
+    outputs, backward, written = jax.vjp(lambda inputs: pure((), inputs), jnp.asarray(inputs), has_aux=True)
+    _write(holder, written)
+    return outputs, lambda cotangents: backward(cotangents)[0]
+
+
 def value_and_pullback(fn, inputs, variables):
     holder = []
     values = [variable.value for variable in variables]

@@ -17,7 +17,7 @@ from keras import ops
 
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.calls import collected
-from keras_gans.engine.gradients import descend, input_gradients, value_and_gradients, value_and_pullback
+from keras_gans.engine.gradients import Score, descend, input_gradients, value_and_gradients, value_and_pullback
 from keras_gans.engine.private_keras import layers_of
 
 LARGEST_RATIO = 1e6
@@ -116,8 +116,10 @@ def simultaneous_step(model, reals, labels):
     gradients = [a + b for a, b in zip(real_gradients, fake_gradients, strict=True)]
 
     def penalty():
-        loss, extras = model.penalized(ops.zeros(()), reals, fakes, labels)
-        return loss + _regularization(discriminator), extras
+        if "penalty" not in model.all_logs():
+            return _regularization(discriminator), {}
+        loss = model.penalized(Score(lambda x: model.score(x, labels), model.judge), reals, fakes)
+        return loss + _regularization(discriminator), {"penalty": loss}
 
     if "penalty" in model.all_logs() or any(variable.regularizer is not None for variable in discriminator):
         loss, extras, more = value_and_gradients(penalty, discriminator, d_optimizer.scale_loss)

@@ -42,6 +42,19 @@ def input_gradients(fn, inputs):
     return tape.gradient(outputs, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 
+def value_and_input_pullback(fn, inputs):
+    inputs = tf.convert_to_tensor(inputs)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(inputs)
+        outputs = fn(inputs)
+
+    def pullback(cotangents):
+        zero = tf.UnconnectedGradients.ZERO
+        return tape.gradient(outputs, inputs, output_gradients=cotangents, unconnected_gradients=zero)
+
+    return outputs, pullback
+
+
 def value_and_pullback(fn, inputs, variables):
     inputs = tf.convert_to_tensor(inputs)
     tensors = [variable.value for variable in variables]

@@ -28,13 +28,22 @@ def _detached(extras):
 
 
 def input_gradients(fn, inputs):
+    outputs, pullback = value_and_input_pullback(fn, inputs)
+    return pullback(torch.ones_like(outputs))
+
+
+def value_and_input_pullback(fn, inputs):
     with torch.enable_grad():
         inputs = ops.convert_to_tensor(inputs)
         inputs = inputs if inputs.requires_grad else inputs.detach().requires_grad_(True)
         outputs = fn(inputs)
-        return torch.autograd.grad(outputs.sum(), inputs, create_graph=True, allow_unused=True, materialize_grads=True)[
-            0
-        ]
+
+    def pullback(cotangents):
+        how = {"create_graph": True, "allow_unused": True, "materialize_grads": True}
+        with torch.enable_grad():
+            return torch.autograd.grad(outputs, inputs, cotangents, **how)[0]
+
+    return outputs, pullback
 
 
 def value_and_pullback(fn, inputs, variables):
