@@ -301,10 +301,24 @@ MUTANTS = [
     ),
     Mutant(
         "a penalty sees another pass than the loss",
-        "engine/gradients.py",
+        "engine/score.py",
         "if seen is images:",
         "if seen is not seen:",
         "engine/test_one_pass.py",
+    ),
+    Mutant(
+        "a lazy penalty that forgets its factor",
+        "penalties.py",
+        "self.every * exact(",
+        "exact(",
+        "test_penalties.py -k lazy",
+    ),
+    Mutant(
+        "the noise estimate steps half as far as it divides by",
+        "engine/score.py",
+        "images + std * keras",
+        "images + 0.5 * std * keras",
+        "test_penalties.py -k noise",
     ),
     Mutant(
         "R1 without the half",

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
+from keras.random import SeedGenerator
 
 import keras_gans as kg
-from keras_gans.engine import value_and_gradients
+from keras_gans.engine import Score, value_and_gradients
 from keras_gans.penalties import R1, R2, GradientPenalty, gradient_norms
 from tests.laws import small
 
@@ -82,6 +83,85 @@ def test_every_two_player_variant_takes_penalties_saves_them_and_reports_them(na
     for each in (model, loaded):
         each.fit(images, batch_size=4, verbose=0)
     small.assert_same(small.everything(model), small.everything(loaded))
+
+
+# Estimates from differences, and lazy penalties -------------------------------------------------------------------
+
+
+def estimated(critic, points, std, draws=20_000, still=True):
+    """Returns the estimate of 1/2 |g|^2 at one point, once for every draw."""
+    score = Score(lambda x, training=True: critic(x)[:, None], lambda outputs: outputs[:, 0], still, SeedGenerator(5))
+    rows = ops.convert_to_tensor(np.tile(np.asarray(points, "float32"), (draws, 1)))
+    return 0.5 * ops.convert_to_numpy(score.slopes(rows, std)).astype("float64") ** 2
+
+
+def test_the_noise_estimate_of_a_linear_critic_has_the_exact_mean_and_the_stated_variance():
+    slope = np.array([0.5, -2.0, 1.0], "float32")
+    found = estimated(lambda x: ops.sum(x * slope, axis=-1), [0.3, -0.1, 0.7], std=0.01)
+    exact = 0.5 * np.sum(slope.astype("float64") ** 2)
+    assert found.mean() == pytest.approx(exact, rel=4 * np.sqrt(2 / 20_000))
+    assert found.var() == pytest.approx(2 * exact**2, rel=0.1)
+
+
+def test_the_bias_of_the_noise_estimate_is_the_stated_one():
+    """C(x) = x A x / 2 + b x with A = diag(2, -1): E = |g|^2 + std^2 ((tr A)^2 + 2 |A|^2) / 4, nothing beyond."""
+    diagonal, b, point, std = np.array([2.0, -1.0]), np.array([0.3, 0.8]), np.array([0.5, -0.2]), 0.5
+    quadratic = lambda x: ops.sum(0.5 * x * x * diagonal.astype("float32") + x * b.astype("float32"), axis=-1)  # noqa: E731
+    exact = np.sum((diagonal * point + b) ** 2)
+    bias = std**2 * (diagonal.sum() ** 2 + 2 * np.sum(diagonal**2)) / 4
+    found = 2 * estimated(quadratic, point, std, draws=200_000)
+    assert found.mean() == pytest.approx(exact + bias, abs=4 * found.std() / np.sqrt(len(found)))
+    assert bias > 20 * found.std() / np.sqrt(len(found))  # it would be seen
+
+
+def test_the_noise_estimate_has_the_slope_of_the_exact_penalty(shift_gan):
+    """C(x) = psi x: the mean of (psi u)^2 / 2 over u moves psi by -rate weight psi; alternating, 2,000 images."""
+    x = np.zeros((2000, 1))
+    gan = shift_gan(kg.GAN, 0.0, -0.4, latents=[x, x], rate=0.1, penalties=[R1(3.0, estimate="noise")])
+    (_, psi), logs = gan.step(x)
+    assert logs["penalty"] == pytest.approx(0.5 * 3.0 * 0.16, rel=0.15)
+    assert psi == pytest.approx(-0.4 + 0.1 * 3.0 * 0.4, abs=0.012)  # at x = 0 the game itself pulls at nothing
+
+
+def test_a_lazy_penalty_is_taken_every_so_many_steps_with_so_many_times_the_weight():
+    images, _ = small.data(4)
+    seen = {}
+    for every in (1, 3):
+        model = small.build("gan", compile=False, penalties=[R1(0.5, every=every)])
+        still = {model.optimizer_argument(player): keras.optimizers.SGD(0.0) for player in model.players}
+        model.compile(**still)
+        fits = [model.fit(images, batch_size=4, shuffle=False, verbose=0) for _ in range(4)]
+        seen[every] = [fit.history["penalty"][0] for fit in fits]
+    (always, *_), lazy = seen[1], seen[3]
+    np.testing.assert_allclose(seen[1], always, rtol=1e-5)
+    np.testing.assert_allclose(lazy, [3 * always, 0, 0, 3 * always], rtol=1e-5)
+
+
+def test_lazy_and_estimated_penalties_move_the_critic_and_are_saved(tmp_path):
+    images, _ = small.data(4)
+    penalties = [R1(0.5, every=2), R2(0.5, estimate="noise", std=0.02)]
+    model = small.build("rsgan", compile=False, penalties=penalties)
+    model.compile(run_eagerly=small.EAGER)
+    model.fit(images, batch_size=4, epochs=2, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.penalties == tuple(penalties) != (R1(0.5), R2(0.5))
+    for each in (model, loaded):
+        each.fit(images, batch_size=4, epochs=2, verbose=0)
+    small.assert_same(small.everything(model), small.everything(loaded))
+
+
+def test_estimates_and_laziness_that_cannot_work_are_refused():
+    with pytest.raises(ValueError, match="`every` must be 1 with estimate='noise'"):
+        R1(1.0, estimate="noise", every=2)
+    with pytest.raises(ValueError, match="Did you mean 'noise'"):
+        R1(1.0, estimate="noisy")
+    with pytest.raises(ValueError, match="`std` must be a number greater than 0"):
+        R2(1.0, std=0)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    for name, knobs in [("gan", {"penalties": [R1(1.0, estimate="noise")]}), ("r3gan", {"estimate": "noise"})]:
+        with pytest.raises(ValueError, match="need a discriminator that computes in float32.*bfloat16"):
+            small.build(name, compile=False, **knobs)
 
 
 def test_a_penalty_adds_its_gradient_to_the_discriminators_step(shift_gan):

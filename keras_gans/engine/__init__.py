@@ -23,6 +23,7 @@ from keras_gans.engine.inspection import Probe, tap
 from keras_gans.engine.kernels import precision
 from keras_gans.engine.model import GenerativeModel
 from keras_gans.engine.optimizers import PlayerOptimizers
+from keras_gans.engine.score import Score
 from keras_gans.engine.vitals import Vitals, restore, snapshot
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Part",
     "PlayerOptimizers",
     "Probe",
+    "Score",
     "Vitals",
     "WeightAverage",
     "attach",

@@ -21,9 +21,9 @@ from keras_gans.engine.building import (
     warn_of_bounded_scores,
 )
 from keras_gans.engine.calls import called, collected
-from keras_gans.engine.gradients import Score
 from keras_gans.engine.model import GenerativeModel
 from keras_gans.engine.private_keras import plain_setattr
+from keras_gans.engine.score import Score
 
 logger = logging.getLogger("keras_gans")
 
@@ -133,6 +133,13 @@ class AdversarialModel(Game, GenerativeModel):
     def _check_penalties(self):
         for penalty in self.penalties:
             refuse_unsavable("penalties", penalty)
+        low = getattr(self.discriminator, "compute_dtype", "float32")
+        estimates = [getattr(each, "estimate", None) for each in (self, *self.penalties)]
+        if low in ("float16", "bfloat16") and "noise" in estimates:
+            raise ValueError(
+                "Penalties with estimate='noise' need a discriminator that computes in float32: the difference of two "
+                f"scores is lost in the rounding of {low}. Received: a discriminator with compute_dtype={low!r}."
+            )
         coupled = simultaneous.coupled_layers(self.discriminator) if self._is_penalized() else ()
         if coupled:
             raise ValueError(
@@ -202,7 +209,7 @@ class AdversarialModel(Game, GenerativeModel):
         """
         if not self._is_penalized():
             return self.critic_terms(self.score(reals, labels), self.score(fakes, labels), reals, fakes, latents)
-        score = Score(lambda images: self.score(images, labels), self.judge)
+        score = Score.of(self, labels)
         loss, observed = self.critic_terms(score.outputs(reals), score.outputs(fakes), reals, fakes, latents)
         penalty = self.penalized(score, reals, fakes)
         return loss + penalty, {**observed, "penalty": penalty}

@@ -35,41 +35,11 @@ def input_gradients(fn, inputs):
     """Returns the gradient of `sum(fn(inputs))` with respect to `inputs`, itself differentiable.
 
     For a `fn` that treats samples independently this is the per-sample gradient, shape as `inputs`.
-    It may stand inside a loss given to `value_and_gradients` (gradient penalties). Where `fn` is a `Score` that has
-    seen these inputs, it is the gradient of that pass, and costs no other.
+    It may stand inside a loss given to `value_and_gradients` (gradient penalties). A `Score` that has seen these inputs
+    gives the gradient of that pass, which costs no other.
     """
-    return fn.gradients(inputs) if isinstance(fn, Score) else backend.input_gradients(fn, inputs)
-
-
-class Score:
-    """A critic's score, images (n, ...) -> (n,), for penalties; it remembers the passes that the losses were made of.
-
-    A penalty at the reals or the fakes then takes the input gradient of the pass that scored them: it sees the same
-    augmentation and dropout, and the step has one pass less.
-
-    Args:
-        outputs: Function, images -> the critic's outputs (n, units).
-        judge: Function, outputs -> scores.
-    """
-
-    def __init__(self, outputs, judge):
-        self._outputs, self._judge, self._passes = outputs, judge, []
-
-    def __call__(self, images):
-        return self._judge(self._outputs(images))
-
-    def outputs(self, images):
-        """Returns the critic's outputs (n, units) for images, and remembers the pass."""
-        outputs, pullback = backend.value_and_input_pullback(self._outputs, images)
-        self._passes.append((images, outputs, pullback))
-        return outputs
-
-    def gradients(self, images):
-        """Returns the gradient of the summed scores with respect to images, itself differentiable."""
-        for seen, outputs, pullback in self._passes:
-            if seen is images:
-                return pullback(backend.input_gradients(self._judge, outputs))
-        return backend.input_gradients(self, images)
+    gradients = getattr(fn, "gradients", None)
+    return backend.input_gradients(fn, inputs) if gradients is None else gradients(inputs)
 
 
 def value_and_pullback(fn, inputs, variables=()):

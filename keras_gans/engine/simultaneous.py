@@ -17,8 +17,9 @@ from keras import ops
 
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.calls import collected
-from keras_gans.engine.gradients import Score, descend, input_gradients, value_and_gradients, value_and_pullback
+from keras_gans.engine.gradients import descend, input_gradients, value_and_gradients, value_and_pullback
 from keras_gans.engine.private_keras import layers_of
+from keras_gans.engine.score import Score
 
 LARGEST_RATIO = 1e6
 
@@ -118,7 +119,7 @@ def simultaneous_step(model, reals, labels):
     def penalty():
         if "penalty" not in model.all_logs():
             return _regularization(discriminator), {}
-        loss = model.penalized(Score(lambda x: model.score(x, labels), model.judge), reals, fakes)
+        loss = model.penalized(Score.of(model, labels), reals, fakes)
         return loss + _regularization(discriminator), {"penalty": loss}
 
     if "penalty" in model.all_logs() or any(variable.regularizer is not None for variable in discriminator):

@@ -20,7 +20,7 @@ from keras import ops
 
 from keras_gans import checks, schedules
 from keras_gans.engine import AdversarialModel, descend, input_gradients, mean, two_players
-from keras_gans.penalties import squared_norms
+from keras_gans.penalties import ESTIMATES, squared_norms
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -35,6 +35,9 @@ class R3GAN(AdversarialModel):
             CIFAR-10, 1 for stacked MNIST, 150 for faces at 256 pixels): search by factors of 10. Or a schedule of the
             step: `keras_gans.schedules.CosineBurnIn(1.0, 0.1, steps=2000)`.
         saturating: Whether the generator minimises the negative of the discriminator's game, default False.
+        estimate: `"gradient"` (default, published), or `"noise"`: |grad C|^2 from one difference of scores along random
+            directions, without second derivatives; see `keras_gans.penalties.ZeroCentred` for what that costs.
+        std: Length of those differences in each pixel, default 0.01.
         critic_steps: Discriminator steps per generator step, default 1.
         penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
         augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
@@ -65,9 +68,13 @@ class R3GAN(AdversarialModel):
     logs = ("discriminator_loss", "generator_loss", "score_difference")
     relativistic = True
 
-    def __init__(self, generator, discriminator, latent_dim, gamma=1.0, saturating=False, **kwargs):
+    def __init__(
+        self, generator, discriminator, latent_dim, gamma=1.0, saturating=False, estimate="gradient", std=0.01, **kwargs
+    ):
         self.gamma = schedules.number_or_schedule("gamma", gamma, minimum=0)
         self.saturating = bool(saturating)
+        self.estimate = checks.one_of("estimate", estimate, ESTIMATES)
+        self.std = checks.number("std", std, above=0)
         super().__init__(generator, discriminator, latent_dim, **kwargs)
 
     def discriminator_loss(self, real_logits, fake_logits):
@@ -89,8 +96,10 @@ class R3GAN(AdversarialModel):
 
     def penalty(self, score, reals, fakes, weights, step):
         """Returns gamma/2 (R1 + R2) at the discriminator's `step`."""
-        r1 = mean(squared_norms(input_gradients(score, reals)))
-        r2 = mean(squared_norms(input_gradients(score, fakes)))
+        if self.estimate == "noise":
+            r1, r2 = (mean(ops.square(score.slopes(images, self.std))) for images in (reals, fakes))
+        else:
+            r1, r2 = (mean(squared_norms(input_gradients(score, images))) for images in (reals, fakes))
         return schedules.at(self.gamma, step) / 2.0 * (r1 + r2)
 
     def train_step(self, data):
@@ -116,4 +125,5 @@ class R3GAN(AdversarialModel):
         return two_players(latent_dim, normalization=None, use_output_bias=False)
 
     def get_config(self):
-        return {**super().get_config(), "gamma": schedules.config_of(self.gamma), "saturating": self.saturating}
+        config = {**super().get_config(), "gamma": schedules.config_of(self.gamma), "saturating": self.saturating}
+        return config if self.estimate == "gradient" else {**config, "estimate": self.estimate, "std": self.std}

@@ -6,8 +6,7 @@ import pytest
 from keras import ops
 
 import keras_gans as kg
-from keras_gans.engine import input_gradients, value_and_gradients
-from keras_gans.engine.gradients import Score
+from keras_gans.engine import Score, input_gradients, value_and_gradients
 from keras_gans.penalties import R1, R2, GradientPenalty
 from tests.laws import small
 
@@ -40,6 +39,9 @@ def counted(name, **knobs):
         ("gan", {"penalties": [R1(1.0)]}, 3),
         ("gan", {"penalties": [R1(1.0), R2(1.0), GradientPenalty(1.0, at="real")]}, 3),
         ("gan", {"penalties": [GradientPenalty(1.0)]}, 4),  # and the points between
+        ("gan", {"penalties": [R1(1.0, estimate="noise"), R2(1.0, estimate="noise")]}, 5),  # and what is near both
+        ("gan", {"penalties": [R1(1.0, every=2)]}, 3),
+        ("r3gan", {"estimate": "noise"}, 6),
         ("wgan_gp", {}, 4),
         ("r3gan", {}, 4),  # the relativistic generator sees the reals, too
     ],
@@ -56,7 +58,7 @@ def test_the_penalty_sees_the_draw_that_the_loss_sees():
     """A critic whose slope is drawn anew in every pass: the gradient is the slope of the pass of the outputs."""
     seeds = keras.random.SeedGenerator(3)
 
-    def outputs(images):
+    def outputs(images, training=True):
         return keras.random.uniform((1,), seed=seeds) * images
 
     score = Score(outputs, lambda outputs: 2.0 * outputs[:, 0])
