@@ -1,6 +1,6 @@
 """The public names of the package, which `import keras_gans` brings: the classes of the registry, and more."""
 
-from keras_gans import callbacks, data, layers, metrics, networks, penalties, registry, schedules, zoo
+from keras_gans import analysis, callbacks, data, layers, metrics, networks, penalties, registry, schedules, zoo
 from keras_gans.registry import create, list_models
 from keras_gans.runs.loading import load
 from keras_gans.zoo import from_preset, list_presets
@@ -9,6 +9,7 @@ globals().update(registry.classes())
 
 __all__ = [
     *registry.classes(),
+    "analysis",
     "callbacks",
     "create",
     "data",

@@ -27,12 +27,14 @@ ALLOWED = {
     "penalties": {"engine", "schedules"},
     "games": {"engine"},
     "samplers": set(),
+    "analysis": {"engine"},
     "layers": {"engine"},  # the fused batch norm of TensorFlow lives in engine/kernels.py
     "networks": {"layers"},
     "variants": {"engine", "games", "penalties", "samplers", "schedules"},
     "registry": {"networks"},  # and the variants, by name
     "public": {
-        *("callbacks", "data", "layers", "metrics", "networks", "penalties", "registry", "runs", "schedules", "zoo"),
+        *("analysis", "callbacks", "data", "layers", "metrics", "networks", "penalties", "registry", "runs"),
+        *("schedules", "zoo"),
     },
     "data": {"engine", "output"},  # of the engine, tf.data alone
     "callbacks": {"engine", "output", "pictures"},

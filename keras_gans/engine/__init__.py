@@ -10,6 +10,13 @@ from keras_gans.engine.averaging import WeightAverage
 from keras_gans.engine.blueprints import Part, two_players
 from keras_gans.engine.building import checked_network, given
 from keras_gans.engine.calls import called
+from keras_gans.engine.differentiating import (
+    captured,
+    compiled_for,
+    differentiable,
+    injected,
+    value_and_input_gradients,
+)
 from keras_gans.engine.encoder import Encoder
 from keras_gans.engine.gradients import (
     descend,
@@ -19,7 +26,7 @@ from keras_gans.engine.gradients import (
     value_and_pullback,
 )
 from keras_gans.engine.inference import standard_normal
-from keras_gans.engine.inspection import Probe, tap
+from keras_gans.engine.inspection import Probe, layer_paths, tap
 from keras_gans.engine.kernels import precision
 from keras_gans.engine.model import GenerativeModel
 from keras_gans.engine.optimizers import PlayerOptimizers
@@ -38,10 +45,15 @@ __all__ = [
     "WeightAverage",
     "attach",
     "called",
+    "captured",
     "checked_network",
+    "compiled_for",
     "descend",
+    "differentiable",
     "given",
+    "injected",
     "input_gradients",
+    "layer_paths",
     "mean",
     "precision",
     "restore",
@@ -50,5 +62,6 @@ __all__ = [
     "tap",
     "two_players",
     "value_and_gradients",
+    "value_and_input_gradients",
     "value_and_pullback",
 ]
