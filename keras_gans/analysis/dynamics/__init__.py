@@ -1,0 +1,19 @@
+"""The Dirac-GAN: what losses, penalties, steps, momentum and averages do to the dynamics of a game of two points."""
+
+from keras_gans.analysis.dynamics.dirac import DiracGAN, wedge
+from keras_gans.analysis.dynamics.objectives import OBJECTIVES, Objective, Radial
+from keras_gans.analysis.dynamics.simulation import Path, Verdict, average_residual, simulate, step_radius, verdict
+
+__all__ = [
+    "OBJECTIVES",
+    "DiracGAN",
+    "Objective",
+    "Path",
+    "Radial",
+    "Verdict",
+    "average_residual",
+    "simulate",
+    "step_radius",
+    "verdict",
+    "wedge",
+]
