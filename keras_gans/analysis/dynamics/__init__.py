@@ -2,6 +2,7 @@
 
 from keras_gans.analysis.dynamics.dirac import DiracGAN, wedge
 from keras_gans.analysis.dynamics.objectives import OBJECTIVES, Objective, Radial
+from keras_gans.analysis.dynamics.points import objective_of, point_model, train_points
 from keras_gans.analysis.dynamics.simulation import Path, Verdict, average_residual, simulate, step_radius, verdict
 
 __all__ = [
@@ -12,8 +13,11 @@ __all__ = [
     "Radial",
     "Verdict",
     "average_residual",
+    "objective_of",
+    "point_model",
     "simulate",
     "step_radius",
+    "train_points",
     "verdict",
     "wedge",
 ]

@@ -40,6 +40,7 @@ class DiracGAN:
         instance_noise: Standard deviation of Gaussian noise on the real and the fake, default 0; for the two SGANs,
             lsgan and wgan.
         dim: Dimension of the points, default 1.
+        penalty: A `Radial` of your own, for an `Objective` of your own.
         **knobs: Of the objective: `targets` of lsgan (default (-1, 1, 1)), `lam` and `target` of wgan_gp and wgan_lp
             (0.1 and 1), `k` and `p` of wgan_div (2 and 6), `lam` and `distance` of gan_qp (1 and `"l2"`).
 
@@ -54,12 +55,14 @@ class DiracGAN:
     Reference: Mescheder, Geiger, Nowozin, 2018, arXiv:1801.04406, whose critic has the other sign.
     """
 
-    def __init__(self, objective, r1=0.0, r2=0.0, weight_decay=0.0, instance_noise=0.0, dim=1, **knobs):
-        self.knobs, penalty = knobs, None
+    def __init__(self, objective, r1=0.0, r2=0.0, weight_decay=0.0, instance_noise=0.0, dim=1, penalty=None, **knobs):
+        self.knobs = knobs
         if isinstance(objective, Objective):
-            checks.no_unknown("A DiracGAN with an Objective of yours", knobs, _COMMON)
+            checks.no_unknown("A DiracGAN with an Objective of yours", knobs, (*_COMMON, "penalty"))
             self.objective = objective
         else:
+            if penalty is not None:
+                raise ValueError("`penalty` is for an Objective of your own; the names have theirs.")
             build, penalized = OBJECTIVES[checks.one_of("objective", objective, OBJECTIVES)]
             own = penalized if penalized is not None else build
             known = tuple(inspect.signature(own).parameters)
