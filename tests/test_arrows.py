@@ -27,7 +27,7 @@ ALLOWED = {
     "penalties": {"engine", "schedules"},
     "games": {"engine"},
     "samplers": set(),
-    "analysis": {"engine"},
+    "analysis": {"engine", "penalties"},
     "layers": {"engine"},  # the fused batch norm of TensorFlow lives in engine/kernels.py
     "networks": {"layers"},
     "variants": {"engine", "games", "penalties", "samplers", "schedules"},

@@ -21,6 +21,7 @@ from keras_gans.engine.encoder import Encoder
 from keras_gans.engine.gradients import (
     descend,
     input_gradients,
+    jacobian_product,
     mean,
     value_and_gradients,
     value_and_pullback,
@@ -53,6 +54,7 @@ __all__ = [
     "given",
     "injected",
     "input_gradients",
+    "jacobian_product",
     "layer_paths",
     "mean",
     "precision",

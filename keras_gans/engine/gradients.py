@@ -54,6 +54,24 @@ def value_and_pullback(fn, inputs, variables=()):
     return outputs, lambda cotangents, wrt="both": pullback(cotangents, wrt)
 
 
+def jacobian_product(losses, groups, vectors):
+    """Returns the transposed Jacobian of the losses' gradients times a vector, by differentiating twice.
+
+    With g_i the gradient of loss i with respect to its own group of variables, and w_i the vector of that group, this
+    is the gradient of sum_i <g_i, w_i> with respect to all variables. What the losses write into variables is kept on
+    TensorFlow and PyTorch and not on JAX.
+
+    Args:
+        losses: Callable without arguments that returns one scalar per group.
+        groups: List of lists of `keras.Variable`, one per player.
+        vectors: Tensors of the shapes of `groups`.
+
+    Returns:
+        List of tensors, one per variable, in the order of the groups.
+    """
+    return backend.jacobian_product(losses, [list(group) for group in groups], vectors)
+
+
 def mean(values):
     """Returns the float32 mean of all entries over the global batch, all replicas of `tf.distribute` included."""
     return backend.mean(values)

@@ -103,6 +103,23 @@ def value_and_pullback(fn, inputs, variables):
     return outputs, lambda cotangents, wrt: backward(jnp.asarray(cotangents, outputs.dtype))
 
 
+def jacobian_product(losses, groups, vectors):
+    variables = [variable for group in groups for variable in group]
+    ends = [sum(map(len, groups[: i + 1])) for i in range(len(groups))]
+
+    def total(values):
+        def loss(i):
+            return lambda values: _pure(losses, [], variables)(values)[0][i]
+
+        products = []
+        for i, (end, vector) in enumerate(zip(ends, vectors, strict=True)):
+            gradients = jax.grad(loss(i))(values)[end - len(vector) : end]
+            products += [jnp.sum(g * part) for g, part in zip(gradients, vector, strict=True)]
+        return sum(products)
+
+    return jax.grad(total)([variable.value for variable in variables])
+
+
 def apply_gradients(optimizer, gradients, variables):
     state, values = [v.value for v in optimizer.variables], [v.value for v in variables]
     values, state = optimizer.stateless_apply(state, gradients, values)

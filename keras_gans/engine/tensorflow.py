@@ -75,6 +75,22 @@ def value_and_pullback(fn, inputs, variables):
     return outputs, pullback
 
 
+def jacobian_product(losses, groups, vectors):
+    tensors = [[variable.value for variable in group] for group in groups]
+    flat = [tensor for group in tensors for tensor in group]
+    zero = {"unconnected_gradients": tf.UnconnectedGradients.ZERO}
+    with tf.GradientTape(watch_accessed_variables=False) as outer:
+        outer.watch(flat)
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as inner:
+            inner.watch(flat)
+            values = losses()
+        total = tf.zeros(())
+        for value, group, vector in zip(values, tensors, vectors, strict=True):
+            for gradient, part in zip(inner.gradient(value, group, **zero), vector, strict=True):
+                total += tf.reduce_sum(tf.convert_to_tensor(gradient) * part)
+    return [tf.convert_to_tensor(product) for product in outer.gradient(total, flat, **zero)]
+
+
 def apply_gradients(optimizer, gradients, variables):
     optimizer.apply(gradients, variables)
 

@@ -66,6 +66,21 @@ def value_and_pullback(fn, inputs, variables):
     return outputs.detach(), pullback
 
 
+def jacobian_product(losses, groups, vectors):
+    tensors = [[variable.value for variable in group] for group in groups]
+    flat = [tensor for group in tensors for tensor in group]
+    with torch.enable_grad():
+        total = torch.zeros(())
+        for value, group, vector in zip(losses(), tensors, vectors, strict=True):
+            if not value.requires_grad:  # a loss that depends on no variable
+                continue
+            gradients = torch.autograd.grad(value, group, create_graph=True, allow_unused=True, materialize_grads=True)
+            total = total + sum((gradient * part).sum() for gradient, part in zip(gradients, vector, strict=True))
+    if not total.requires_grad:  # losses that are linear in all variables
+        return [torch.zeros_like(tensor) for tensor in flat]
+    return list(torch.autograd.grad(total, flat, allow_unused=True, materialize_grads=True))
+
+
 def apply_gradients(optimizer, gradients, variables):
     with torch.no_grad():
         optimizer.apply(gradients, variables)

@@ -295,3 +295,27 @@ def test_an_objective_of_ones_own_that_pushes_away_is_divergent():
 def test_bad_input_gets_one_sentence(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_the_six_figures_show_what_they_should():
+    portrait = dynamics.phase_portrait(DiracGAN("sgan_ns", r1=0.3), steps=20)
+    (axes,) = portrait.axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["flow", "simultaneous", "alternating", "alternating, 5 critic steps"]
+    end = DiracGAN("sgan_ns", r1=0.3).simulate((1, 1), 20, 0.2).states[-1]
+    np.testing.assert_allclose(axes.lines[2].get_xydata()[-1], end)
+    paths = dynamics.trajectories([gan("wgan", 2), gan("sgan_ns", 2)], time=5.0)
+    assert [each.get_title() for each in paths.axes] == ["wgan", "sgan_ns"]
+    lines = dynamics.radii([gan("wgan"), DiracGAN("sgan_ns", r1=0.3)], time=20.0, points=50).axes[0].lines
+    np.testing.assert_allclose(lines[0].get_ydata(), 1.0, atol=1e-8)
+    assert lines[1].get_ydata()[-1] < 0.1
+    curves = dynamics.eigenvalue_curves("lsgan").axes[0]
+    assert "critical weight 4" in [text.get_text() for text in curves.get_legend().get_texts()]
+    stability = dynamics.stability_map("sgan_ns", points=8)
+    assert [each.get_title() for each in stability.axes[:2]] == [
+        f"{m} steps of sgan_ns" for m in ("simultaneous", "alternating")
+    ]
+    attenuation = dynamics.average_attenuation((0.9, 0.99)).axes[0].lines
+    assert len(attenuation) == 2 and attenuation[1].get_ydata()[-1] == pytest.approx(0.01 / 1.99)
+    with pytest.raises(ValueError, match="`gan` must be a DiracGAN with dim=1"):
+        dynamics.phase_portrait(gan("wgan", 2))
