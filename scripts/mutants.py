@@ -456,6 +456,49 @@ MUTANTS = [
         "        for optimizer in self.optimizers[:1]:\n            optimizer.learning_rate = value",
         "engine/test_entrances.py -k reaches_every_player",
     ),
+    # Analysis
+    Mutant(
+        "integrated gradients from the input to the baseline",
+        "analysis/attribution.py",
+        "steps = lines.ends[rows] - starts",
+        "steps = starts - lines.ends[rows]",
+        "analysis/test_attribution.py -k check_values",
+    ),
+    Mutant(
+        "a repeated node of the last batch counts",
+        "analysis/lines.py",
+        "np.concatenate([share, np.zeros(at_once - len(share))])",
+        "np.concatenate([share, np.full(at_once - len(share), share[-1])])",
+        "analysis/test_attribution.py -k float64_integral",
+    ),
+    Mutant(
+        "nodes are not added",
+        "analysis/attribution.py",
+        "open_rows = open_rows[~(np.abs(gaps[open_rows]) <= allowed[open_rows])]",
+        "open_rows = open_rows[:0]",
+        "analysis/test_attribution.py -k nodes_are_added",
+    ),
+    Mutant(
+        "the generator of a simultaneous Dirac step sees the new critic",
+        "analysis/dynamics/simulation.py",
+        'simultaneous if method == "simultaneous" else alternating',
+        "alternating",
+        "laws/test_dirac.py -k step_of_the_dirac_gan",
+    ),
+    Mutant(
+        "R2 takes the gradient at reals with twice the weight",
+        "penalties.py",
+        "return 0.5 * mean(squared_norms(input_gradients(score, fakes)))",
+        "return mean(squared_norms(input_gradients(score, fakes)))",
+        "laws/test_dirac.py -k step_of_the_dirac_gan",
+    ),
+    Mutant(
+        "the Jacobian's products have the other sign",
+        "analysis/jacobian.py",
+        "return -np.concatenate(flat)",
+        "return np.concatenate(flat)",
+        "analysis/test_jacobian.py -k dirac_gan",
+    ),
     # Metrics
     Mutant(
         "the Frechet distance with one root in place of two",
