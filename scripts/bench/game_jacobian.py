@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Measures `game_jacobian`: its cost on a DCGAN, and whether it tells divergence from convergence in ten toy runs.
 
-A toy run is a variant on points of the plane, near its equilibrium, in simultaneous steps of plain gradient descent. The
-Jacobian at the start says by what a step multiplies a distance, |1 + rate lambda|; the run says what came of it.
+A toy run is a variant on points of the plane, near its equilibrium, in simultaneous steps of plain gradient descent.
+The Jacobian at the start says by what a step multiplies a distance, |1 + rate lambda|; the run says what came of it.
 
 usage: python scripts/bench/game_jacobian.py [--width 48] [--samples 16] [--steps 60]
 """
@@ -63,7 +63,7 @@ def main():
         found = kg.analysis.game_jacobian(model, images, samples=arguments.samples)
         seconds = time.process_time() - begun
         print(
-            f"{found.size:,} weights: {len(found.eigenvalues)} eigenvalues, {found.products} products, {seconds:.0f} CPU s"
+            f"{found.size:,} weights: {len(found.eigenvalues)} eigenvalues, {found.products} products, {seconds:.0f} s"
         )
         print(found)
 
