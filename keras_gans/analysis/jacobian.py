@@ -25,7 +25,7 @@ from keras import ops
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from keras_gans import checks
-from keras_gans.engine import AdversarialModel, compiled_for, jacobian_product
+from keras_gans.engine import AdversarialModel, Score, compiled_for, jacobian_product
 from keras_gans.penalties import R1
 
 PARTS = {"magnitude": "LM", "real": "LR", "imaginary": "LI"}
@@ -69,8 +69,10 @@ class Game:
         """Returns (L_D, L_G) of both players' weights: nothing between them is held fixed."""
         model = self.model
         fakes = model.fake(latents, labels)
-        outputs = model.score(reals, labels), model.score(fakes, labels)
-        d_loss, _ = model.penalized(model.critic_terms(*outputs, reals, fakes, latents)[0], reals, fakes, labels)
+        score = Score.of(model, labels)
+        outputs = score.outputs(reals), score.outputs(fakes)
+        d_loss, _ = model.critic_terms(*outputs, reals, fakes, latents)
+        d_loss = d_loss + (model.penalized(score, reals, fakes) if "penalty" in model.all_logs() else 0.0)
         return _regularised(d_loss, self.players[0]), _regularised(
             model.generator_terms(*outputs, latents)[0], self.players[1]
         )
