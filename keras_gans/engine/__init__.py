@@ -32,38 +32,55 @@ from keras_gans.engine.kernels import precision
 from keras_gans.engine.model import GenerativeModel
 from keras_gans.engine.optimizers import PlayerOptimizers
 from keras_gans.engine.score import Score
+from keras_gans.engine.passes import Passes, gradients_of, plus, share
+from keras_gans.engine.regularizing import LABELLED, UNLABELLED, Regularizer, StepSeed
+from keras_gans.engine.targets import Target
 from keras_gans.engine.vitals import Vitals, restore, snapshot
+from keras_gans.engine.wrapping import check_model, unwrap, wrap, wrapped_by
 
 __all__ = [
+    "LABELLED",
+    "UNLABELLED",
     "AdversarialModel",
     "Encoder",
     "GenerativeModel",
     "Part",
+    "Passes",
     "PlayerOptimizers",
     "Probe",
     "Score",
+    "Regularizer",
+    "StepSeed",
+    "Target",
     "Vitals",
     "WeightAverage",
     "attach",
     "called",
     "captured",
+    "check_model",
     "checked_network",
     "compiled_for",
     "descend",
     "differentiable",
     "given",
     "injected",
+    "gradients_of",
     "input_gradients",
     "jacobian_product",
     "layer_paths",
     "mean",
+    "plus",
     "precision",
     "restore",
+    "share",
     "snapshot",
     "standard_normal",
     "tap",
     "two_players",
+    "unwrap",
     "value_and_gradients",
     "value_and_input_gradients",
     "value_and_pullback",
+    "wrap",
+    "wrapped_by",
 ]

@@ -53,21 +53,11 @@ def _write(variables, values):
 
 
 def value_and_gradients(loss_fn, variables, scale_loss):
-    holder = []
-
-    def objective():
+    def objective(watch):
         loss, extras = loss_fn()
         return scale_loss(loss), (loss, extras)
 
-    pure = _pure(objective, holder, variables)
-
-    def scalar(values):
-        (scaled, results), written = pure(values)
-        return scaled, (results, written)
-
-    values = [variable.value for variable in variables]
-    gradients, ((loss, extras), written) = jax.grad(scalar, has_aux=True)(values)
-    _write(holder, written)
+    _, (loss, extras), gradients, _ = gradients_of(objective, lambda: variables, like={})
     return loss, extras, gradients
 
 
@@ -118,6 +108,29 @@ def jacobian_product(losses, groups, vectors):
         return sum(products)
 
     return jax.grad(total)([variable.value for variable in variables])
+
+
+def gradients_of(fn, variables, like=None, differentiable=False):
+    """See `keras_gans.engine.passes.gradients_of`."""
+    del differentiable
+    holder, shapes, variables = [], {}, variables() if variables else []
+    pure, values = _pure(fn, holder, variables), [variable.value for variable in variables]
+
+    def probe(key, tensor):
+        shapes[key] = jax.ShapeDtypeStruct(tensor.shape, tensor.dtype)
+        return tensor
+
+    if like is None:  # what is watched is computed on the way: an abstract pass tells its shapes
+        jax.eval_shape(lambda: pure(values, probe)[0][0])
+    offsets = {key: jnp.zeros(each.shape, each.dtype) for key, each in (shapes if like is None else like).items()}
+
+    def scalar(values, offsets):
+        (loss, extras), written = pure(values, lambda key, tensor: tensor + offsets[key])
+        return loss, (loss, extras, written)
+
+    found, (loss, extras, written) = jax.grad(scalar, (0, 1), has_aux=True)(values, offsets)
+    _write(holder, written)
+    return loss, extras, *found
 
 
 def apply_gradients(optimizer, gradients, variables):
@@ -220,6 +233,29 @@ def lacks_derivative(error):
     return any(sentence in str(error) for sentence in sentences)
 
 
+def _stateless(step, groups):
+    """Returns `step(data)`, which writes variables, as the pure `(state, data) -> (logs, state)`."""
+
+    def stateless_step(state, data):
+        variables = [variable for group in groups for variable in group]
+        values = [value for group in state for value in group]
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
+            logs = step(data)
+        return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
+
+    return stateless_step
+
+
+def stateful(model, step):
+    """Returns what Keras's trainer of this backend calls as a `train_step`, from `step(data)` that writes variables."""
+
+    def train_step(state, data):
+        groups = [model.trainable_variables, model.non_trainable_variables, model.optimizer.variables]
+        return _stateless(step, [*groups, model.metrics_variables])(state, data)
+
+    return train_step
+
+
 class BackendTrainer:
     """Turns the stateful `train_step(data)` and `test_step(data)` into the `(state, data)` of Keras's JAX trainer."""
 
@@ -245,13 +281,7 @@ class BackendTrainer:
             self.test_function = self._step_function(self.test_step, groups, (0, 1, 3))
 
     def _step_function(self, step, groups, shardings):
-        def stateless_step(state, data):
-            variables = [variable for group in groups for variable in group]
-            values = [value for group in state for value in group]
-            with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
-                logs = step(data)
-            return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
-
+        stateless_step = _stateless(step, groups)
         if self.jit_compile and not self.run_eagerly:
             out_shardings = None
             if keras.distribution.distribution() is not None:

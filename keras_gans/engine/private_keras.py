@@ -118,3 +118,68 @@ def is_random(layer):
 def is_seed(variable):
     """Returns whether a variable is the state of a `keras.random.SeedGenerator`."""
     return variable.name == "seed_generator_state"
+
+
+def state_of(network):
+    """Returns the variables that a call of a network may write: statistics and seeds, no frozen weights.
+
+    Reason: `non_trainable_variables` also holds the weights of layers with `trainable=False`.
+    """
+    own = [variable for layer in layers_of(network) for variable in layer._non_trainable_variables]
+    found = {id(variable): variable for variable in [*own, *filter(is_seed, network.non_trainable_variables)]}
+    return list(found.values())
+
+
+def data_loss(model, y, y_pred, sample_weight):
+    """Returns the compiled loss alone. Reason: `compute_loss` adds the regularisers, which count once in a step."""
+    return model._compile_loss(y, y_pred, sample_weight)
+
+
+def whole_loss(model, x, y, y_pred, sample_weight, training):
+    """Returns the loss of a step. Reason: `compute_loss` of a user may not take `training`; Keras knows whether."""
+    return model._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+
+
+def called(model, x, training):
+    """Returns a model's output as the steps of Keras ask for it. Reason: its `call` may not take `training`."""
+    return model(x, training=training) if model._call_has_training_arg else model(x)
+
+
+def mask_of(tensor):
+    """Returns the mask that a layer hung on its output, or None. Reason: only layers are given it."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def track_loss(model, loss, count):
+    """Adds to the mean called `loss`, weighted by the rows of the batch. Reason: only Keras's steps update it."""
+    model._loss_tracker.update_state(loss, sample_weight=count)
+
+
+def has_own_step(model):
+    """Returns whether the class of a model defines a `train_step`. Reason: that of Keras stands in its trainers."""
+    plain = getattr(type(model), "plain_class", type(model))  # of a model that carries an average
+    return not plain.train_step.__module__.startswith("keras.src.")
+
+
+def has_own_loss(model):
+    """Returns whether the class of a model defines `compute_loss`."""
+    return not type(model).compute_loss.__module__.startswith("keras.src.")
+
+
+def build_on(model, iterator, data_batch, of_data):
+    """Builds a model, its metrics and its loss as Keras does before the first step, on what `of_data` makes of a batch.
+
+    Reason: Keras calls the model on the batch as it stands, which may hold unlabelled examples beside those that the
+    model takes.
+    """
+    if data_batch is None:
+        for _, _, batches in iterator:
+            data_batch = batches[0] if isinstance(batches, (list, tuple)) else next(batches)
+            break
+    type(model)._symbolic_build(model, data_batch=of_data(data_batch))
+
+
+def keep_state(model, state):
+    """Hands the state of a compiled step to the JAX trainer. Reason: it looks for it when a step raises."""
+    groups = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
+    model._jax_state = dict(zip(groups, state, strict=True))

@@ -91,6 +91,31 @@ def jacobian_product(losses, groups, vectors):
     return [tf.convert_to_tensor(product) for product in outer.gradient(total, flat, **zero)]
 
 
+def gradients_of(fn, variables, like=None, differentiable=False):
+    """See `keras_gans.engine.passes.gradients_of`."""
+    del like, differentiable
+    watched = {}
+
+    def watch(key, tensor):
+        watched[key] = tf.identity(tensor)
+        tape.watch(watched[key])
+        return watched[key]
+
+    with tf.GradientTape(watch_accessed_variables=variables is not None) as tape:
+        loss, extras = fn(watch)
+    sources = [variable.value for variable in variables()] if variables else []
+    found = tape.gradient(loss, [sources, watched])
+    # Embeddings give IndexedSlices: one slice for each look-up, where a norm needs their sum.
+    dense, watched = tf.nest.map_structure(lambda each: None if each is None else tf.convert_to_tensor(each), found)
+    return loss, extras, dense, watched
+
+
+def stateful(model, step):
+    """Returns what Keras's trainer of this backend calls as a `train_step`, from `step(data)` that writes variables."""
+    del model
+    return step
+
+
 def apply_gradients(optimizer, gradients, variables):
     optimizer.apply(gradients, variables)
 

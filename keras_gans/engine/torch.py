@@ -81,6 +81,34 @@ def jacobian_product(losses, groups, vectors):
     return list(torch.autograd.grad(total, flat, allow_unused=True, materialize_grads=True))
 
 
+def gradients_of(fn, variables, like=None, differentiable=False):
+    """See `keras_gans.engine.passes.gradients_of`."""
+    del like
+    watched = {}
+
+    def watch(key, tensor):
+        watched[key] = tensor.clone() if tensor.requires_grad else tensor.detach().clone().requires_grad_(True)
+        return watched[key]
+
+    with torch.enable_grad():
+        loss, extras = fn(watch)
+        sources = [variable.value for variable in variables()] if variables else []
+        tensors = [*sources, *watched.values()]
+        found = [None] * len(tensors)
+        if loss.requires_grad and tensors:
+            found = torch.autograd.grad(loss, tensors, create_graph=differentiable, allow_unused=True)
+    if not differentiable:
+        loss = loss.detach()
+        extras = keras.tree.map_structure(lambda each: each.detach() if torch.is_tensor(each) else each, extras)
+    return loss, extras, list(found[: len(sources)]), dict(zip(watched, found[len(sources) :], strict=True))
+
+
+def stateful(model, step):
+    """Returns what Keras's trainer of this backend calls as a `train_step`, from `step(data)` that writes variables."""
+    del model
+    return step
+
+
 def apply_gradients(optimizer, gradients, variables):
     with torch.no_grad():
         optimizer.apply(gradients, variables)
