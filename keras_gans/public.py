@@ -1,6 +1,7 @@
 """The public names of the package, which `import keras_gans` brings: the classes of the registry, and more."""
 
 from keras_gans import analysis, callbacks, data, layers, metrics, networks, penalties, registry, schedules, zoo
+from keras_gans import callbacks, data, layers, metrics, networks, penalties, registry, regularization, schedules, zoo
 from keras_gans.registry import create, list_models
 from keras_gans.runs.loading import load
 from keras_gans.zoo import from_preset, list_presets
@@ -21,6 +22,7 @@ __all__ = [
     "metrics",
     "networks",
     "penalties",
+    "regularization",
     "schedules",
     "zoo",
 ]

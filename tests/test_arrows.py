@@ -32,8 +32,10 @@ ALLOWED = {
     "networks": {"layers"},
     "variants": {"engine", "games", "penalties", "samplers", "schedules"},
     "registry": {"networks"},  # and the variants, by name
+    "regularization": {"engine"},
     "public": {
         *("analysis", "callbacks", "data", "layers", "metrics", "networks", "penalties", "registry", "runs"),
+        *("callbacks", "data", "layers", "metrics", "networks", "penalties", "registry", "regularization", "runs"),
         *("schedules", "zoo"),
     },
     "data": {"engine", "output"},  # of the engine, tf.data alone
