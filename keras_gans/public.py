@@ -3,6 +3,7 @@
 from keras_gans import analysis, callbacks, data, layers, metrics, networks, penalties, registry, schedules, zoo
 from keras_gans import callbacks, data, layers, metrics, networks, penalties, registry, regularization, schedules, zoo
 from keras_gans.registry import create, list_models
+from keras_gans.regularization import attack, robust_accuracy
 from keras_gans.runs.loading import load
 from keras_gans.zoo import from_preset, list_presets
 
@@ -11,6 +12,7 @@ globals().update(registry.classes())
 __all__ = [
     *registry.classes(),
     "analysis",
+    "attack",
     "callbacks",
     "create",
     "data",
@@ -23,6 +25,7 @@ __all__ = [
     "networks",
     "penalties",
     "regularization",
+    "robust_accuracy",
     "schedules",
     "zoo",
 ]

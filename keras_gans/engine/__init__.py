@@ -33,6 +33,7 @@ from keras_gans.engine.model import GenerativeModel
 from keras_gans.engine.optimizers import PlayerOptimizers
 from keras_gans.engine.score import Score
 from keras_gans.engine.passes import Passes, gradients_of, plus, share
+from keras_gans.engine.passes import Passes, compiled, frozen_call, gradients_of, plus, share
 from keras_gans.engine.regularizing import LABELLED, UNLABELLED, Regularizer, StepSeed
 from keras_gans.engine.targets import Target
 from keras_gans.engine.vitals import Vitals, restore, snapshot
@@ -62,6 +63,9 @@ __all__ = [
     "compiled_for",
     "descend",
     "differentiable",
+    "compiled",
+    "descend",
+    "frozen_call",
     "given",
     "injected",
     "gradients_of",

@@ -14,6 +14,8 @@ from jax import numpy as jnp
 from keras import ops
 from keras.src.backend.common.stateless_scope import get_stateless_scope
 
+from keras_gans.engine.jax_dependence import depends
+
 
 class _Scope(keras.StatelessScope):
     """A StatelessScope that begins with the values of the scope around it and remembers who was written."""
@@ -62,16 +64,11 @@ def value_and_gradients(loss_fn, variables, scale_loss):
 
 
 def input_gradients(fn, inputs):
-    holder = []
-    pure = _pure(fn, holder)
+    def total(watch):
+        return jnp.sum(fn(watch("inputs", inputs))), ()
 
-    def total(inputs):
-        outputs, written = pure((), inputs)
-        return jnp.sum(outputs), written
-
-    gradients, written = jax.grad(total, has_aux=True)(jnp.asarray(inputs))
-    _write(holder, written)
-    return gradients
+    inputs = jnp.asarray(inputs)
+    return gradients_of(total, None, {"inputs": inputs})[3]["inputs"]
 
 
 def value_and_input_pullback(fn, inputs):
@@ -130,6 +127,8 @@ def gradients_of(fn, variables, like=None, differentiable=False):
 
     found, (loss, extras, written) = jax.grad(scalar, (0, 1), has_aux=True)(values, offsets)
     _write(holder, written)
+    if values and offsets and not depends(lambda offsets: scalar(values, offsets)[0], offsets):
+        return loss, extras, found[0], dict.fromkeys(offsets)
     return loss, extras, *found
 
 
@@ -247,11 +246,11 @@ def _stateless(step, groups):
 
 
 def stateful(model, step):
-    """Returns what Keras's trainer of this backend calls as a `train_step`, from `step(data)` that writes variables."""
+    """Returns what Keras's trainer calls as a `train_step` here, from `step(data)` that writes variables."""
 
     def train_step(state, data):
-        groups = [model.trainable_variables, model.non_trainable_variables, model.optimizer.variables]
-        return _stateless(step, [*groups, model.metrics_variables])(state, data)
+        own = [model.trainable_variables, model.non_trainable_variables]
+        return _stateless(step, [*own, model.optimizer.variables, model.metrics_variables])(state, data)
 
     return train_step
 

@@ -163,6 +163,17 @@ class Passes:
         return self.at(edits, then, fresh=fresh)
 
 
+def frozen_call(model, x):
+    """Returns a model's output as in inference; whatever the call would write is forgotten."""
+    with _Scope([]):
+        return called(model, x, training=False)
+
+
+def compiled(model, fn):
+    """Returns a function of tensors that calls a model but does not train it, compiled where the backend compiles."""
+    return backend.compiled(model, fn)
+
+
 def plus(deltas):
     """Returns the edit that adds perturbations to what it meets: `deltas` is a dict of tensors by key."""
 

@@ -84,8 +84,9 @@ def split(data):
 
 def step(model, regularizers, data):
     """Takes one train step with regularisers, all of them active, and returns the logs."""
+    check_batch(model, regularizers, data)
+    data = keras.tree.map_structure(lambda each: None if each is None else ops.convert_to_tensor(each), data)
     (x, unlabelled), (_, y, sample_weight) = split(data), keras.utils.unpack_x_y_sample_weight(data)
-    _check_batch(model, regularizers, y, unlabelled)
     passes = Passes(model, x, y, sample_weight)
     passes.unlabelled = unlabelled
     for each in regularizers:
@@ -169,9 +170,11 @@ def _check_loss(model, regularizers):
         )
 
 
-def _check_batch(model, regularizers, y, unlabelled):
+def check_batch(model, regularizers, data):
+    """Refuses a batch without what regularisers, all of them active, need."""
+    (_, unlabelled), (_, y, _) = split(data), keras.utils.unpack_x_y_sample_weight(data)
     needing = [each for each in regularizers if each.needs_labels]
-    if unlabelled is not None and len(needing) == len(regularizers):
+    if regularizers and unlabelled is not None and len(needing) == len(regularizers):
         raise ValueError(
             f"Unlabelled examples beside the labelled ones are for virtual_adversarial_training; {listed(needing)} "
             "needs labels."

@@ -10,7 +10,7 @@ import keras
 from keras_gans import checks
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.private_keras import build_on, has_own_step, keep_state, plain_setattr
-from keras_gans.engine.regularizing import NOT_FINITE, listed, split, step
+from keras_gans.engine.regularizing import NOT_FINITE, check_batch, listed, split, step
 
 _REPLACED = ("train_step", "make_train_function", "_symbolic_build")
 
@@ -66,6 +66,8 @@ def _train_step(model, *arguments):
     active = [each for each in wrapped_by(model) if each.active()]
     if not active:
         return type(model).train_step(model, *arguments)
+    if not model.built:  # on TensorFlow: a first call within the step would call the layers twice
+        _symbolic_build(model, data_batch=arguments[-1])
     taken = backend.stateful(model, lambda data: step(model, active, data))
     averages = getattr(model, "averages", ())
     if not averages:
@@ -79,7 +81,11 @@ def _train_step(model, *arguments):
 
 
 def _symbolic_build(model, iterator=None, data_batch=None):
-    build_on(model, iterator, data_batch, lambda data: (split(data)[0], *data[1:]))
+    def labelled(data):
+        check_batch(model, [each for each in wrapped_by(model) if each.active()], data)
+        return (split(data)[0], *data[1:])
+
+    build_on(model, iterator, data_batch, labelled)
 
 
 def _make_train_function(model, force=False):

@@ -6,8 +6,9 @@ them off. What each costs, and what it adds to the loss, stands in docs/regulari
 
 from keras_gans.engine import unwrap as _unwrap
 from keras_gans.regularization.adversarial import adversarial_training
+from keras_gans.regularization.attacking import Attack, attack, robust_accuracy
 
-__all__ = ["adversarial_training", "undo"]
+__all__ = ["Attack", "adversarial_training", "attack", "robust_accuracy", "undo"]
 
 
 def undo(model):

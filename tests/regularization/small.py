@@ -7,6 +7,7 @@ X, Y = np.array([[0.2, 0.4, -0.3], [1.0, 0.5, 0.2]], "float32"), np.array([[1.0]
 TOKENS, LABELS = np.array([[0, 2, 0], [1, 2, 3]], "int32"), np.array([[1.0], [0.0]], "float32")
 MATRIX = np.array([[0.1, 0.2], [0.3, -0.4], [-0.5, 0.6], [0.7, 0.8]], "float32")
 HEAD = np.array([[1.0], [-2.0]], "float32")
+BACKEND = keras.config.backend()
 BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
 
 
@@ -59,7 +60,7 @@ def with_state(eager=True, optimizer="adam", dropout=0.5):
     ]
     model = keras.Sequential([keras.Input((4,)), *layers])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss, metrics=["accuracy"], run_eagerly=eager)
+    model.compile(optimizer, loss, metrics=["accuracy"], run_eagerly=eager, jit_compile=not eager and BACKEND == "jax")
     return model
 
 

@@ -1,0 +1,170 @@
+"""What holds for every wrapper: at 0 it is not there, it keeps what Keras keeps, and it goes without a trace."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_gans as kg
+from tests.regularization import small
+
+R = kg.regularization
+AT_ZERO = {
+    "fgm": lambda model: R.adversarial_training(model, epsilon=0),
+    "pgd": lambda model: R.adversarial_training(model, "pgd", epsilon=0.1, adversarial_weight=0),
+}
+FAINT = {
+    "fgm": lambda model: R.adversarial_training(model, epsilon=0.3, adversarial_weight=1e-30),
+    "pgd": lambda model: R.adversarial_training(model, "pgd", "norm", 0.3, steps=2, adversarial_weight=1e-30),
+}
+
+
+def trained(model, **options):
+    x, y = small.table()
+    return model.fit(x, y, **{"batch_size": 6, "epochs": 1, "shuffle": False, "verbose": 0, **options}).history
+
+
+@pytest.mark.parametrize("name", AT_ZERO)
+def test_at_zero_a_model_trains_bit_for_bit_like_a_plain_one(name):
+    plain, wrapped = small.with_state(), AT_ZERO[name](small.with_state())
+    assert trained(plain) == trained(wrapped)
+    small.assert_same(plain, wrapped)
+
+
+def test_at_zero_a_compiled_model_trains_bit_for_bit_like_a_plain_one():
+    plain, wrapped = small.with_state(eager=False), small.with_state(eager=False)
+    for wrap in AT_ZERO.values():
+        if not any(each.name == "adversarial_training" for each in kg.engine.wrapped_by(wrapped)):
+            wrap(wrapped)
+    assert trained(plain) == trained(wrapped)
+    small.assert_same(plain, wrapped)
+
+
+@pytest.mark.parametrize("name", FAINT)
+def test_other_passes_leave_statistics_seeds_and_metrics_alone(name):
+    """At a weight of 1e-30 all passes are run, and what they add vanishes in float32: the rest must be a plain step."""
+    plain, wrapped = small.with_state(), FAINT[name](small.with_state())
+    assert trained(plain) == trained(wrapped)
+    small.assert_same(plain, wrapped)
+
+
+def test_dropout_masks_differ_between_the_passes_only_if_asked():
+    def losses(**options):
+        model = small.with_state(dropout=0.8)
+        model.get_layer("first").kernel.regularizer = None
+        R.adversarial_training(model, epsilon=1e-6, **options)
+        return small.loss_of(model, *small.table())
+
+    plain = small.with_state(dropout=0.8)
+    plain.get_layer("first").kernel.regularizer = None
+    clean = small.loss_of(plain, *small.table())
+    np.testing.assert_allclose(losses(), 2 * clean, rtol=1e-5)
+    assert abs(losses(fresh_dropout=True) - 2 * clean) > 0.01
+
+
+@pytest.mark.parametrize("compiled_before", [True, False])
+def test_undo_leaves_nothing(compiled_before):
+    x, y = small.table()
+    model, plain = small.with_state(), small.with_state()
+    before = {name: value for name, value in vars(model).items() if name != "train_function"}
+    if not compiled_before:
+        model.compiled = False
+    R.adversarial_training(model, epsilon=0.3)
+    model.compiled = True
+    assert R.undo(model) is model
+    assert {name: value for name, value in vars(model).items() if name != "train_function"} == before
+    assert model.train_step.__func__ is type(model).train_step
+    trained(model), trained(plain)
+    small.assert_same(model, plain)
+
+
+class Subclassed(keras.Model):
+    """Takes a table and tokens by name, returns a class and a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = keras.layers.Embedding(5, 3, mask_zero=True, name="tokens")
+        self.pooled = keras.layers.GlobalAveragePooling1D(name="pooled")
+        self.hidden = keras.layers.Dense(4, "tanh", name="hidden")
+        self.kind = keras.layers.Dense(3, "softmax", name="kind")
+        self.size = keras.layers.Dense(1, name="size")
+
+    def call(self, inputs):
+        hidden = self.hidden(ops.concatenate([inputs["table"], self.pooled(self.tokens(inputs["tokens"]))], -1))
+        return {"kind": self.kind(hidden), "size": self.size(hidden)}
+
+
+def several():
+    x, y = small.table()
+    tokens = np.random.default_rng(1).integers(0, 5, (len(x), 3)).astype("int32")
+    return {"table": x, "tokens": tokens}, {"kind": y, "size": x.sum(-1, keepdims=True)}
+
+
+@pytest.mark.parametrize("on", ["inputs", "tokens", "hidden"])
+def test_several_inputs_and_outputs_of_a_subclass_that_is_compiled_and_built_later(on):
+    model = Subclassed()
+    R.adversarial_training(model, on=on, epsilon=0.1)
+    losses = {"kind": "sparse_categorical_crossentropy", "size": "mse"}
+    model.compile("sgd", losses, metrics={"kind": ["accuracy"]}, run_eagerly=on != "inputs")
+    x, y = several()
+    history = model.fit(x, y, batch_size=6, verbose=0, validation_data=(x, y)).history
+    assert history.keys() >= {"loss", "kind_loss", "size_loss", "kind_accuracy", "val_loss"}
+    # The parts and the validation are those of the clean pass: the perturbed one is in the sum alone.
+    assert history["loss"][0] > 1.5 * (history["kind_loss"][0] + history["size_loss"][0])
+    np.testing.assert_allclose(history["val_loss"][0], model.evaluate(x, y, verbose=0)[0], rtol=1e-5)
+
+
+def test_a_compiled_step_is_the_eager_one_and_several_go_into_one_execution():
+    eager, compiled = (R.adversarial_training(small.with_state(e, "sgd"), "pgd", epsilon=0.3, steps=2) for e in (1, 0))
+    if keras.backend.backend() != "torch":  # Keras has no `steps_per_execution` there
+        compiled.steps_per_execution = 2
+    trained(eager), trained(compiled)
+    for a, b in zip(small.values_of(eager), small.values_of(compiled), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_mixed_precision_scales_the_loss_and_keeps_the_weights_finite():
+    keras.config.set_dtype_policy("mixed_float16")
+    model = small.with_state()
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    R.adversarial_training(model, "pgd", epsilon=0.3, steps=2)
+    before = model.get_weights()
+    assert np.isfinite(trained(model, epochs=2)["loss"]).all()
+    assert all(np.isfinite(each).all() for each in model.get_weights())
+    assert not np.array_equal(before[0], model.get_weights()[0])
+
+
+def test_files_and_clones_are_plain_and_resume(tmp_path):
+    model = R.adversarial_training(small.with_state(dropout=0.0), epsilon=0.3)  # Keras saves no seeds
+    trained(model)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert kg.engine.wrapped_by(again) == () and type(again) is keras.Sequential
+    again.run_eagerly = True
+    R.adversarial_training(again, epsilon=0.3)
+    trained(model), trained(again)
+    small.assert_same(model, again)
+    assert kg.engine.wrapped_by(keras.models.clone_model(model)) == ()
+
+
+@pytest.mark.parametrize("average_first", [True, False])
+def test_a_moving_average_goes_on(average_first):
+    plain, model = small.with_state(), small.with_state()
+    if average_first:
+        average = kg.engine.attach(model, kg.engine.WeightAverage(0.9))
+    R.adversarial_training(model, epsilon=0.3, adversarial_weight=1e-30)
+    if not average_first:
+        average = kg.engine.attach(model, kg.engine.WeightAverage(0.9))
+    expected = kg.engine.attach(plain, kg.engine.WeightAverage(0.9))
+    trained(model), trained(plain)
+    assert int(ops.convert_to_numpy(average.steps)) == 2
+    for (_, a), (_, b) in zip(average.pairs(), expected.pairs(), strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
+
+
+def test_train_on_batch_and_callbacks_see_a_plain_model():
+    model, seen = R.adversarial_training(small.with_state(), epsilon=0.3), []
+    log = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(set(logs)))
+    trained(model, callbacks=[log])
+    x, y = small.table()
+    assert set(model.train_on_batch(x, y, return_dict=True)) == {"loss", "accuracy"} == set.union(*seen)
