@@ -535,6 +535,56 @@ MUTANTS = [
         "PrecisionRecall(float(recalled.mean()), float(precise.mean()))",
         "metrics/test_distances.py -k collapse",
     ),
+    # Regularisation of any model
+    Mutant(
+        "the perturbation of FGM has the norm of the whole batch",
+        "regularization/perturbations.py",
+        "tuple(range(1, len(tensor.shape))) if by_row else None",
+        "None",
+        "regularization/test_adversarial.py -k check_values",
+    ),
+    Mutant(
+        "PGD leaves the ball",
+        "regularization/adversarial.py",
+        "return perturbations.projected(delta, self.epsilon, self.norm, self.by_row)",
+        "return delta",
+        "regularization/test_adversarial.py -k climbs",
+    ),
+    Mutant(
+        "padding is perturbed",
+        "engine/targets.py",
+        "if mask is None or changed is tensor:",
+        "if True:",
+        "regularization/test_adversarial.py -k padding",
+    ),
+    Mutant(
+        "other passes write statistics and seeds",
+        "engine/passes.py",
+        "with _Scope([*self._regularised(), *state, *_of_variables(edits)]):",
+        "with _Scope([*self._regularised(), *state, *_of_variables(edits)], hands_on=True):",
+        "regularization/test_laws.py -k leave_statistics",
+    ),
+    Mutant(
+        "other passes draw other dropout masks",
+        "engine/passes.py",
+        "_other_seeds(self.state) if fresh else self.state",
+        "_other_seeds(self.state)",
+        "regularization/test_laws.py -k dropout",
+    ),
+    Mutant(
+        "the gradient penalty without its half",
+        "regularization/penalty.py",
+        "return share() * self.weight / 2 * ops.mean(_squared(gradients, axis=1))",
+        "return share() * self.weight * ops.mean(_squared(gradients, axis=1))",
+        "regularization/test_penalty.py",
+    ),
+    Mutant(
+        "the clean predictions of VAT get a gradient",
+        "engine/regularizing.py",
+        "outputs = keras.tree.map_structure(ops.stop_gradient, y_pred)",
+        "outputs = y_pred",
+        "regularization/test_virtual.py -k hand_derived",
+    ),
 ]
 
 

@@ -35,7 +35,7 @@ from keras_gans.engine.score import Score
 from keras_gans.engine.passes import Passes, gradients_of, plus, share
 from keras_gans.engine.passes import Passes, compiled, frozen_call, gradients_of, plus, share
 from keras_gans.engine.regularizing import LABELLED, UNLABELLED, Regularizer, StepSeed
-from keras_gans.engine.targets import Target
+from keras_gans.engine.targets import Target, no_derivative
 from keras_gans.engine.vitals import Vitals, restore, snapshot
 from keras_gans.engine.wrapping import check_model, unwrap, wrap, wrapped_by
 
@@ -73,6 +73,7 @@ __all__ = [
     "jacobian_product",
     "layer_paths",
     "mean",
+    "no_derivative",
     "plus",
     "precision",
     "restore",

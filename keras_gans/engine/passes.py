@@ -65,10 +65,11 @@ class Passes:
         model: The `keras.Model`.
         x, y, sample_weight: The batch as Keras gives it to `train_step`.
         training: Whether the layers are called as in training.
+        unlabelled: Inputs beside those of the batch, or None.
     """
 
-    def __init__(self, model, x, y=None, sample_weight=None, training=True):
-        self.model, self.training = model, training
+    def __init__(self, model, x, y=None, sample_weight=None, training=True, unlabelled=None):
+        self.model, self.training, self.unlabelled = model, training, unlabelled
         self.x, self.y, self.sample_weight = x, y, sample_weight
         # The other passes begin with the statistics and seeds of the clean one: the same dropout masks.
         self.state = [(variable, backend.read(variable)) for variable in state_of(model)]
@@ -106,12 +107,6 @@ class Passes:
         Returns:
             As `gradients_of`, its extras those of the objective.
         """
-        like = {}
-        if any(target.kind == "inputs" for target in targets):
-            leaves = {f"inputs/{i}": each for i, each in enumerate(keras.tree.flatten(self.x))}
-            like = {key: each for key, each in leaves.items() if each is not None and is_float(each)}
-        if any(target.kind == "layer" for target in targets):
-            like = None  # known when the layer is called
 
         def fn(watch):
             all_edits = [*edits, *((target, watch) for target in targets if target.kind != "variable")]
@@ -121,7 +116,15 @@ class Passes:
             with _Scope([*self._regularised(), *pairs], hands_on=True):
                 return objective(self._called(self.x, all_edits))
 
-        return gradients_of(fn, variables, like)
+        return gradients_of(fn, variables, self.like(targets))
+
+    def like(self, targets):
+        """Returns tensors of the shapes of what is watched, by key; None where only a pass can tell."""
+        if any(target.kind == "layer" for target in targets):
+            return None
+        watched = self.x if any(target.kind == "inputs" for target in targets) else []
+        leaves = {f"inputs/{i}": each for i, each in enumerate(keras.tree.flatten(watched))}
+        return {key: each for key, each in leaves.items() if each is not None and is_float(each)}
 
     def at(self, edits=(), then=lambda outputs: outputs, x=None, fresh=False):
         """Returns `then(the model's output at an edited point)`, in the state of the clean pass; nothing is written.
@@ -151,6 +154,12 @@ class Passes:
         """Returns the loss that the model would train on: the compiled one and all that layers and weights add."""
         y = self.y if y is None else y
         return ops.cast(whole_loss(self.model, self.x, y, y_pred, self.sample_weight, self.training), "float32")
+
+    def reach(self, edits, x=None):
+        """Returns the outputs at an edited point, which are looked at when the step is over (`first_not_finite`)."""
+        y_pred = self.at(edits, x=x)
+        self.reached.append((y_pred, 0.0))
+        return y_pred
 
     def loss_at(self, edits, fresh=False, whole=False):
         """Returns the loss at an edited point; its outputs are looked at when the step is over (`first_not_finite`)."""

@@ -13,6 +13,7 @@ from keras_gans import checks
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.passes import Passes, first_not_finite, gradients_of, share
 from keras_gans.engine.private_keras import has_own_loss, raw_iterations, track_loss
+from keras_gans.engine.targets import no_derivative
 
 NOT_FINITE = "not_finite_example"  # in the logs of the step, for the function around it
 LABELLED, UNLABELLED = "labelled", "unlabelled"
@@ -87,8 +88,7 @@ def step(model, regularizers, data):
     check_batch(model, regularizers, data)
     data = keras.tree.map_structure(lambda each: None if each is None else ops.convert_to_tensor(each), data)
     (x, unlabelled), (_, y, sample_weight) = split(data), keras.utils.unpack_x_y_sample_weight(data)
-    passes = Passes(model, x, y, sample_weight)
-    passes.unlabelled = unlabelled
+    passes = Passes(model, x, y, sample_weight, unlabelled=unlabelled)
     for each in regularizers:
         each.begin()
         passes.y = each.labels(passes)
@@ -141,11 +141,7 @@ def _of_targets(model, targets, gradients, watched):
             found[target.name] = by_variable[id(target.owner)]
     lost = [key for key, gradient in found.items() if gradient is None]
     if lost:
-        raise ValueError(
-            "`on` must be something that the loss depends on and can be differentiated for. Between the loss and "
-            f"{' and '.join(repr(key) for key in lost)} there is no derivative: integers, a rounding, or a gradient "
-            "that is stopped."
-        )
+        raise ValueError(no_derivative(lost))
     if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
         # Where the scale is too large the optimiser leaves the step out, and the perturbation may be anything finite.
         found = {key: ops.where(ops.isfinite(each), each, 0.0) for key, each in found.items()}

@@ -24,14 +24,15 @@ class Target:
 
     def __init__(self, model, on):
         self.kind, self.owner, self.name = "inputs", None, "inputs"
-        layers, variables = layer_paths(model), {each.path: each for each in model.trainable_variables}
-        if isinstance(on, str) and on != "inputs":
+        layers = layer_paths(model)
+        variables = {each.path.removeprefix(f"{model.name}/"): each for each in model.trainable_variables}
+        if isinstance(on, str):
+            if on == "inputs":
+                return
             named = [layer for path, layer in layers.items() if on in (path, layer.name)]
-            self.owner = (named or [variables.get(on)])[0]
-        elif on != "inputs":
+            self.owner = (named or [variables.get(on.removeprefix(f"{model.name}/"))])[0]
+        else:
             self.owner = next((each for each in [*layers.values(), *variables.values()] if each is on), None)
-        if isinstance(on, str) and on == "inputs":
-            return
         if self.owner is None:
             known = ["inputs", *layers, *variables]
             unbuilt = "" if model.built else " (it is not built: layers and variables may be missing)"
@@ -116,3 +117,12 @@ def no_float_inputs(model, leaves):
     advice = f"`on` may name one of its embeddings: {', '.join(embeddings)}. " if embeddings else ""
     kinds = ", ".join(keras.backend.standardize_dtype(leaf.dtype) for leaf in leaves)
     return f"`on='inputs'` needs inputs of floats: integers have no small change. {advice}Received: inputs of {kinds}."
+
+
+def no_derivative(lost):
+    """Returns the sentence for targets, by their keys, that a loss has no derivative for."""
+    listed = " and ".join(repr(key) for key in lost) or "the target, which is never met,"
+    return (
+        "`on` must be something that the loss depends on and can be differentiated for. Between the loss and "
+        f"{listed} there is no derivative: integers, a rounding, or a gradient that is stopped."
+    )

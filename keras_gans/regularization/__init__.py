@@ -7,8 +7,21 @@ them off. What each costs, and what it adds to the loss, stands in docs/regulari
 from keras_gans.engine import unwrap as _unwrap
 from keras_gans.regularization.adversarial import adversarial_training
 from keras_gans.regularization.attacking import Attack, attack, robust_accuracy
+from keras_gans.regularization.noisy import noise
+from keras_gans.regularization.penalty import gradient_penalty
+from keras_gans.regularization.virtual import beside, virtual_adversarial_training
 
-__all__ = ["Attack", "adversarial_training", "attack", "robust_accuracy", "undo"]
+__all__ = [
+    "Attack",
+    "adversarial_training",
+    "attack",
+    "beside",
+    "gradient_penalty",
+    "noise",
+    "robust_accuracy",
+    "undo",
+    "virtual_adversarial_training",
+]
 
 
 def undo(model):

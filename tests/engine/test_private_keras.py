@@ -119,3 +119,31 @@ def test_fit_takes_what_keras_makes_of_a_dataset_in_its_place():
     adapter = private_keras.data_adapter(data[0], y=data[1], batch_size=2)
     assert adapter.num_batches == 2 and callable(adapter.get_tf_dataset)
     assert np.isfinite(model.fit(adapter, epochs=2, verbose=0).history["loss"]).all()
+def test_a_step_finds_state_losses_and_masks():
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization(name="norm")])
+    inner.trainable = False
+    model = keras.Sequential([keras.Input((3,)), inner, keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+    names = [variable.name for variable in private_keras.state_of(model)]
+    assert sorted(names) == ["moving_mean", "moving_variance", "seed_generator_state"]  # no frozen kernel
+    model.compile("sgd", "mse")
+    x, y = np.ones((2, 3), "float32"), np.ones((2, 1), "float32")
+    outputs = private_keras.called(model, x, training=False)
+    loss = private_keras.data_loss(model, y, outputs, None)
+    whole = private_keras.whole_loss(model, x, y, outputs, None, training=False)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(loss), keras.ops.convert_to_numpy(whole))
+    private_keras.track_loss(model, loss, 2)
+    np.testing.assert_allclose(model.get_metrics_result()["loss"], keras.ops.convert_to_numpy(loss), rtol=1e-6)
+    masked = keras.layers.Embedding(3, 2, mask_zero=True)(np.array([[0, 1]]))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(private_keras.mask_of(masked)), [[False, True]])
+
+
+def test_models_with_a_step_or_loss_of_their_own_are_known():
+    class Own(keras.Sequential):
+        def train_step(self, *arguments):
+            return super().train_step(*arguments)
+
+        def compute_loss(self, *arguments, **options):
+            return super().compute_loss(*arguments, **options)
+
+    assert private_keras.has_own_step(Own()) and private_keras.has_own_loss(Own())
+    assert not private_keras.has_own_step(nested()) and not private_keras.has_own_loss(nested())

@@ -80,6 +80,6 @@ def values_of(model):
     return [keras.ops.convert_to_numpy(v) for v in [*model.variables, *model.optimizer.variables]]
 
 
-def assert_same(first, second):
+def assert_same(first, second, atol=0.0):
     for a, b in zip(values_of(first), values_of(second), strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, b, rtol=0, atol=atol)
