@@ -579,10 +579,10 @@ MUTANTS = [
         "regularization/test_penalty.py",
     ),
     Mutant(
-        "the clean predictions of VAT get a gradient",
-        "engine/regularizing.py",
-        "outputs = keras.tree.map_structure(ops.stop_gradient, y_pred)",
-        "outputs = y_pred",
+        "the divergence of VAT with its sides exchanged",
+        "regularization/virtual.py",
+        "divergences.kl(clean, moved, logits)",
+        "divergences.kl(moved, clean, logits)",
         "regularization/test_virtual.py -k hand_derived",
     ),
 ]

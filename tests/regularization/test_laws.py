@@ -74,6 +74,7 @@ def test_several_wrappers_add_up():
     assert min(losses) > 1e-4
 
 
+@pytest.mark.one_backend
 def test_dropout_masks_differ_between_the_passes_only_if_asked():
     def losses(**options):
         model = small.with_state(dropout=0.8)

@@ -76,6 +76,7 @@ def test_one_step_is_the_hand_derived_one(beside):
     np.testing.assert_allclose(model.get_weights()[0].T, W - rate * gradient, atol=3e-6)
 
 
+@pytest.mark.one_backend
 def test_unlabelled_examples_pull_at_the_weights_and_leave_the_metrics_alone():
     random = np.random.default_rng(0)
     x, y = small.table(8)
