@@ -551,13 +551,6 @@ MUTANTS = [
         "regularization/test_adversarial.py -k climbs",
     ),
     Mutant(
-        "padding is perturbed",
-        "engine/targets.py",
-        "if mask is None or changed is tensor:",
-        "if True:",
-        "regularization/test_adversarial.py -k padding",
-    ),
-    Mutant(
         "other passes write statistics and seeds",
         "engine/passes.py",
         "with _Scope([*self._regularised(), *state, *_of_variables(edits)]):",
