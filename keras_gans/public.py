@@ -1,7 +1,18 @@
 """The public names of the package, which `import keras_gans` brings: the classes of the registry, and more."""
 
-from keras_gans import analysis, callbacks, data, layers, metrics, networks, penalties, registry, schedules, zoo
-from keras_gans import callbacks, data, layers, metrics, networks, penalties, registry, regularization, schedules, zoo
+from keras_gans import (
+    analysis,
+    callbacks,
+    data,
+    layers,
+    metrics,
+    networks,
+    penalties,
+    registry,
+    regularization,
+    schedules,
+    zoo,
+)
 from keras_gans.registry import create, list_models
 from keras_gans.regularization import attack, robust_accuracy
 from keras_gans.runs.loading import load

@@ -48,8 +48,8 @@ MUTANTS = [
     Mutant(
         "reals and fakes exchanged in the critic's step",
         "engine/adversarial.py",
-        "self.critic_terms(*outputs, reals, fakes, latents)\n        loss, extras",
-        "self.critic_terms(*outputs[::-1], reals, fakes, latents)\n        loss, extras",
+        "critic_terms(self.score(reals, labels), self.score(fakes, labels)",
+        "critic_terms(self.score(fakes, labels), self.score(reals, labels)",
         f"variants/test_gan.py -k {STEP}",
     ),
     Mutant(
@@ -323,8 +323,8 @@ MUTANTS = [
     Mutant(
         "R1 without the half",
         "penalties.py",
-        "return 0.5 * mean(squared_norms(input_gradients(score, reals)))",
-        "return mean(squared_norms(input_gradients(score, reals)))",
+        "return 0.5 * mean(squared_norms(input_gradients(score, points)))",
+        "return mean(squared_norms(input_gradients(score, points)))",
         "test_penalties.py -k check_values",
     ),
     Mutant(
@@ -486,10 +486,10 @@ MUTANTS = [
         "laws/test_dirac.py -k step_of_the_dirac_gan",
     ),
     Mutant(
-        "R2 takes the gradient at reals with twice the weight",
+        "R2 takes the gradient at reals",
         "penalties.py",
-        "return 0.5 * mean(squared_norms(input_gradients(score, fakes)))",
-        "return mean(squared_norms(input_gradients(score, fakes)))",
+        "        return fakes\n",
+        "        return reals\n",
         "laws/test_dirac.py -k step_of_the_dirac_gan",
     ),
     Mutant(

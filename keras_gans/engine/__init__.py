@@ -31,10 +31,9 @@ from keras_gans.engine.inspection import Probe, layer_paths, tap
 from keras_gans.engine.kernels import precision
 from keras_gans.engine.model import GenerativeModel
 from keras_gans.engine.optimizers import PlayerOptimizers
-from keras_gans.engine.score import Score
-from keras_gans.engine.passes import Passes, gradients_of, plus, share
 from keras_gans.engine.passes import Passes, compiled, frozen_call, gradients_of, plus, share
 from keras_gans.engine.regularizing import LABELLED, UNLABELLED, Regularizer, StepSeed
+from keras_gans.engine.score import Score
 from keras_gans.engine.targets import Target, no_derivative
 from keras_gans.engine.vitals import Vitals, restore, snapshot
 from keras_gans.engine.wrapping import check_model, unwrap, wrap, wrapped_by

@@ -119,6 +119,8 @@ def test_fit_takes_what_keras_makes_of_a_dataset_in_its_place():
     adapter = private_keras.data_adapter(data[0], y=data[1], batch_size=2)
     assert adapter.num_batches == 2 and callable(adapter.get_tf_dataset)
     assert np.isfinite(model.fit(adapter, epochs=2, verbose=0).history["loss"]).all()
+
+
 def test_a_step_finds_state_losses_and_masks():
     inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization(name="norm")])
     inner.trainable = False
