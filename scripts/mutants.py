@@ -572,6 +572,13 @@ MUTANTS = [
         "regularization/test_penalty.py",
     ),
     Mutant(
+        "padding is perturbed",
+        "engine/targets.py",
+        "if mask is None or changed is tensor:",
+        "if True:",
+        "regularization/test_adversarial.py -k padding",
+    ),
+    Mutant(
         "the divergence of VAT with its sides exchanged",
         "regularization/virtual.py",
         "divergences.kl(clean, moved, logits)",

@@ -28,11 +28,11 @@ def tanh_network():
     return model, np.array([[0.3, -0.2]], "float32"), np.array([[1.0]], "float32")
 
 
-def text(rate=0.0, mask_zero=False, matrix=MATRIX):
-    """The mean of three looked-up vectors against V = (1, -2)."""
+def text(rate=0.0, mask_zero=False, matrix=MATRIX, pooled_with_mask=True):
+    """The mean of three looked-up vectors against V = (1, -2), with those of padding or without."""
     inputs = keras.Input((3,), dtype="int32")
     embedded = keras.layers.Embedding(4, 2, name="tokens", mask_zero=mask_zero)(inputs)
-    pooled = keras.layers.GlobalAveragePooling1D()(embedded)
+    pooled = keras.layers.GlobalAveragePooling1D()(embedded) if pooled_with_mask else keras.ops.mean(embedded, axis=1)
     model = keras.Model(inputs, keras.layers.Dense(1, use_bias=False, name="head")(pooled))
     model.set_weights([matrix, HEAD])
     model.compile(keras.optimizers.SGD(rate), BINARY, run_eagerly=True)

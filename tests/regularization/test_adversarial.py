@@ -85,8 +85,9 @@ def test_looked_up_vectors_are_perturbed_for_each_example(by_object):
     np.testing.assert_allclose(found[0]["tokens/0/0"][0, 0], (-0.12909944, 0.25819889), atol=1e-6)
 
 
-def test_padding_is_left_alone():
-    model = small.text(mask_zero=True)
+@pytest.mark.parametrize("pooled_with_mask", [True, False])  # False: the loss depends on the padding's vectors
+def test_padding_is_left_alone(pooled_with_mask):
+    model = small.text(mask_zero=True, pooled_with_mask=pooled_with_mask)
     found = spied(TRAIN(model, on="tokens", epsilon=0.5))
     small.loss_of(model, small.TOKENS, small.LABELS)
     delta = found[0]["tokens/0/0"]
