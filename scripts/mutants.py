@@ -229,10 +229,10 @@ MUTANTS = [
         "variants/test_ign.py -k check_gradients",
     ),
     Mutant(
-        "IGN's idempotence moves the outer application",
+        "IGN's idempotence forgets one argument of the distance",
         "variants/ign.py",
-        "self.idempotence_weight * mean(live - frozen)",
-        "self.idempotence_weight * mean(live)",
+        "pullback(slopes[0]) + slopes[1]",
+        "pullback(slopes[0])",
         "variants/test_ign.py -k each_term",
     ),
     Mutant(

@@ -24,6 +24,7 @@ from keras_gans.engine.gradients import (
     jacobian_product,
     mean,
     value_and_gradients,
+    value_and_input_pullback,
     value_and_pullback,
 )
 from keras_gans.engine.inference import standard_normal
@@ -83,6 +84,7 @@ __all__ = [
     "two_players",
     "unwrap",
     "value_and_gradients",
+    "value_and_input_pullback",
     "value_and_input_gradients",
     "value_and_pullback",
     "wrap",

@@ -42,6 +42,15 @@ def input_gradients(fn, inputs):
     return backend.input_gradients(fn, inputs) if gradients is None else gradients(inputs)
 
 
+def value_and_input_pullback(fn, inputs):
+    """Returns `(outputs, pullback)` of one pass `fn(inputs)`, inputs taken as constants.
+
+    `pullback(cotangents)`, with a tensor of the shape of `outputs`, gives the gradient at `inputs`. Both can be
+    differentiated by variables.
+    """
+    return backend.value_and_input_pullback(fn, inputs)
+
+
 def value_and_pullback(fn, inputs, variables=()):
     """Returns `(outputs, pullback)` of one forward pass whose gradients can be asked for several times.
 

@@ -13,12 +13,12 @@ The tanh stops a fake that drifts much more than its yardstick c from dominating
     "real"       delta(x_i) of the real image beside it            "source"   d(f(z_i), z_i)
     "real_mean"  the batch mean of delta(x), against that of delta(sg f(z)): one number for the batch
 
-The frozen outer f needs no copy of the weights. With A = delta(f(z)), everything live, and B = delta(sg f(z)),
+The frozen outer f needs no copy of the weights: with A = delta(f(z)), all live, and B = delta(y') at y' = sg f(z),
 
     loss = reconstruction_weight E delta(x) + idempotence_weight E (A - B) - tightness_weight E c tanh(B / c)
 
-has the same gradient: A depends on the weights through both applications of f and B through the outer one only, so that
-A - B, whose value is 0, leaves the inner one. That needs an f that computes the same function each time: no dropout.
+has the same gradient, for A - B, whose value is 0, moves the inner application alone: by dB/dy' df(z)/dtheta, which is
+how it is computed, from one outer application in place of two. f must be one function: no dropout.
 
 Noise has the spectrum of the data, mean and deviation at every frequency (`keras_gans/samplers/spectrum.py`).
 
@@ -33,6 +33,7 @@ from keras import ops
 from keras_gans import checks
 from keras_gans.engine import GenerativeModel, Part, called, checked_network, descend, mean
 from keras_gans.engine.building import refuse_random_layers, self_map_shape
+from keras_gans.engine.gradients import input_gradients, value_and_input_pullback
 from keras_gans.samplers.spectrum import SpectrumNoise
 
 DISTANCES = ("l1", "l2")
@@ -150,8 +151,13 @@ class IGN(SpectrumNoise, GenerativeModel):
         fakes = self.mapped(latents, training)
         held = ops.stop_gradient(fakes)
         reconstruction = self.distances(self.mapped(images, training), images)
-        live = self.distances(self.mapped(fakes, training), fakes)
-        frozen = self.distances(self.mapped(held, training), held)
+        again, pullback = value_and_input_pullback(lambda held: self.mapped(held, training), held)
+        frozen = self.distances(again, held)
+        # A - B: B's slope at y', sent on into f(z).
+        slopes = input_gradients(lambda pair: self.distances(pair[0], pair[1]), ops.stack([again, held]))
+        slopes = ops.stop_gradient(pullback(slopes[0]) + slopes[1])
+        inner = ops.sum(slopes * (fakes - held), axis=tuple(range(1, len(fakes.shape))))
+        still = ops.stop_gradient(frozen)
         tightness, level = self.clamped(frozen, reconstruction, self.distances(held, latents))
         observed = {
             "reconstruction": mean(reconstruction),
@@ -159,7 +165,7 @@ class IGN(SpectrumNoise, GenerativeModel):
             "tightness": mean(tightness),
             **({} if level is None else {"clamp_level": mean(level)}),
         }
-        return self.network_loss(reconstruction, live, frozen, tightness), observed
+        return self.network_loss(reconstruction, still + inner, still, tightness), observed
 
     def train_step(self, data):
         images, _ = self.batch(data)
