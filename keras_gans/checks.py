@@ -121,6 +121,8 @@ def moving_average(argument, value):
 
 
 def _is_penalty(value):
+    if isinstance(value, type):  # R1 in place of R1()
+        return False
     try:
         parameters = inspect.signature(value).parameters.values()
     except (TypeError, ValueError):
