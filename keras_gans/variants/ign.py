@@ -146,17 +146,19 @@ class IGN(SpectrumNoise, GenerativeModel):
         """Returns f(images), float32."""
         return ops.cast(called(self.network, images, training), "float32")
 
+    def _sloped(self, images):
+        """Returns delta (n,) of images and its gradient at them, which has none itself, of one application."""
+        again, pullback = value_and_input_pullback(self.mapped, images)
+        slopes = input_gradients(lambda pair: self.distances(pair[0], pair[1]), ops.stack([again, images]))
+        return self.distances(again, images), ops.stop_gradient(pullback(slopes[0]) + slopes[1])
+
     def objective(self, images, latents, training=True):
         """Returns `(loss, {"reconstruction": ..., ...})` of one batch."""
         fakes = self.mapped(latents, training)
         held = ops.stop_gradient(fakes)
         reconstruction = self.distances(self.mapped(images, training), images)
-        again, pullback = value_and_input_pullback(lambda held: self.mapped(held, training), held)
-        frozen = self.distances(again, held)
-        # A - B: B's slope at y', sent on into f(z).
-        slopes = input_gradients(lambda pair: self.distances(pair[0], pair[1]), ops.stack([again, held]))
-        slopes = ops.stop_gradient(pullback(slopes[0]) + slopes[1])
-        inner = ops.sum(slopes * (fakes - held), axis=tuple(range(1, len(fakes.shape))))
+        frozen, slopes = self._sloped(held) if training else (self.distances(self.mapped(held, False), held), 0.0)
+        inner = ops.sum(slopes * (fakes - held), axis=tuple(range(1, len(fakes.shape))))  # A - B
         still = ops.stop_gradient(frozen)
         tightness, level = self.clamped(frozen, reconstruction, self.distances(held, latents))
         observed = {
