@@ -490,7 +490,7 @@ MUTANTS = [
         "penalties.py",
         "        return fakes\n",
         "        return reals\n",
-        "laws/test_dirac.py -k step_of_the_dirac_gan",
+        "test_penalties.py -k check_values",
     ),
     Mutant(
         "the Jacobian's products have the other sign",
