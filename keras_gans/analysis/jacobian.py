@@ -282,7 +282,7 @@ def leading_pairs(game, pairs, seed, tolerance=1e-2, products=200):
 def _whole_pairs(values, vectors, by, leading):
     """Returns eigenvalues and vectors, the largest first, cut after `leading` but not within a pair."""
     order = np.argsort(-np.round(_size(values, by), 12), kind="stable")
-    values, vectors = values[order], vectors[:, order]
+    values, vectors, leading = values[order], vectors[:, order], min(leading, len(values))
     torn = abs(values[:leading].imag.sum()) > 1e-3 * np.abs(values[leading - 1])
     leading += torn and leading < len(values)
     return values[:leading], vectors[:, :leading]

@@ -64,7 +64,6 @@ __all__ = [
     "descend",
     "differentiable",
     "compiled",
-    "descend",
     "frozen_call",
     "given",
     "injected",

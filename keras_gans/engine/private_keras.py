@@ -6,6 +6,7 @@ Keras may change any of them without notice. Here they stand together, so that a
 
 import contextlib
 
+from keras.src.backend.common.masking import get_keras_mask
 from keras.src.backend.common.variables import AutocastScope
 from keras.src.trainers.data_adapters import get_data_adapter
 
@@ -147,7 +148,7 @@ def called(model, x, training):
 
 def mask_of(tensor):
     """Returns the mask that a layer hung on its output, or None. Reason: only layers are given it."""
-    return getattr(tensor, "_keras_mask", None)
+    return get_keras_mask(tensor)
 
 
 def track_loss(model, loss, count):

@@ -99,8 +99,18 @@ def gradients_of(fn, variables, like=None, differentiable=False):
             found = torch.autograd.grad(loss, tensors, create_graph=differentiable, allow_unused=True)
     if not differentiable:
         loss = loss.detach()
-        extras = keras.tree.map_structure(lambda each: each.detach() if torch.is_tensor(each) else each, extras)
+        extras = keras.tree.map_structure(_detached_with_mask, extras)
     return loss, extras, list(found[: len(sources)]), dict(zip(watched, found[len(sources) :], strict=True))
+
+
+def _detached_with_mask(value):
+    """Returns a tensor without its gradient and with its mask, which Keras's metrics read; anything else as it is."""
+    if not torch.is_tensor(value):
+        return value
+    detached = value.detach()
+    if getattr(value, "_keras_mask", None) is not None:
+        detached._keras_mask = value._keras_mask
+    return detached
 
 
 def stateful(model, step):

@@ -65,7 +65,10 @@ def _train_step(model, *arguments):
     """Takes the place of `model.train_step`: Keras's own where nothing is added, else the step with regularisers."""
     active = [each for each in wrapped_by(model) if each.active()]
     if not active:
-        return type(model).train_step(model, *arguments)
+        *state, data = arguments
+        if isinstance(data, (tuple, list)) and isinstance(data[0], dict):  # labelled and unlabelled examples
+            data = (split(data)[0], *data[1:])
+        return type(model).train_step(model, *state, data)
     if not model.built:  # on TensorFlow: a first call within the step would call the layers twice
         _symbolic_build(model, data_batch=arguments[-1])
     taken = backend.stateful(model, lambda data: step(model, active, data))

@@ -41,7 +41,7 @@ def log_probabilities(outputs, logits):
         outputs = ops.concatenate([1.0 - outputs, outputs], axis=-1)
     elif logits:
         return ops.log_softmax(outputs, axis=-1)
-    return ops.log(ops.clip(outputs, 1e-7, 1.0))
+    return ops.log(ops.clip(outputs, 1e-30, 1.0))  # where it clips there is no gradient
 
 
 def crossentropy(log_p, labels):

@@ -7,6 +7,7 @@ from keras import ops
 
 import keras_gans as kg
 from tests.regularization import small
+from tests.regularization.test_adversarial import spied
 
 R = kg.regularization
 AT_ZERO = {
@@ -196,3 +197,33 @@ def test_train_on_batch_and_callbacks_see_a_plain_model():
     trained(model, callbacks=[log])
     x, y = small.table()
     assert set(model.train_on_batch(x, y, return_dict=True)) == {"loss", "accuracy"} == set.union(*seen)
+
+
+def test_masks_reach_metrics_and_layers_behind_them():
+    """Padding counts neither in the accuracy of a wrapped model nor in the perturbation of a layer behind the mask."""
+
+    def tagger():
+        keras.utils.set_random_seed(2)
+        inputs = keras.Input((3,), dtype="int32")
+        x = keras.layers.Embedding(4, 2, mask_zero=True)(inputs)
+        x = keras.layers.Dropout(0.0, name="behind")(x)
+        model = keras.Model(inputs, keras.layers.Dense(2)(x))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(0.0), loss, metrics=["accuracy"], run_eagerly=True)
+        return model
+
+    tokens, labels = np.array([[1, 2, 0], [3, 0, 0]]), np.array([[1, 0, 1], [1, 1, 1]])
+    wrapped = kg.regularization.adversarial_training(tagger(), on="behind", epsilon=0.5)
+    plain, found = (each.fit(tokens, labels, verbose=0).history["accuracy"][0] for each in (tagger(), wrapped))
+    assert found == plain
+    again = kg.regularization.adversarial_training(tagger(), on="behind", epsilon=0.5)
+    perturbations = spied(again)
+    again.fit(tokens, labels, shuffle=False, verbose=0)
+    (delta,) = perturbations[0].values()
+    assert ((np.abs(delta).sum(-1) > 0) == (tokens != 0)).all()
+
+
+def test_a_weight_of_0_takes_unlabelled_examples_too():
+    model = kg.regularization.virtual_adversarial_training(small.softmax(0.1), weight=0.0)
+    x, y = np.ones((4, 2), "float32"), np.zeros(4, "int32")
+    assert np.isfinite(model.fit(kg.regularization.beside(x, y, x), verbose=0).history["loss"]).all()

@@ -183,7 +183,7 @@ class DiracGAN:
         return values[np.lexsort((-values.imag, -values.real))]
 
     def critical_weight(self):
-        """Returns the damping g = 2 sqrt(a b) with which nearby states come to rest fastest, [ours] from J."""
+        """Returns the damping g = 2 sqrt(a b) with which nearby states come to rest fastest; ours, from J."""
         zero = np.zeros(self.dim)
         slopes = self.objective.critic(0.0, zero), self.objective.generator(0.0, zero)
         return 2.0 * float(np.sqrt(max(0.0, slopes[0] * slopes[1])))

@@ -8,7 +8,6 @@ from scipy.integrate import solve_ivp
 from keras_gans import checks
 
 METHODS = ("flow", "rk4", "simultaneous", "alternating")
-KINDS = ("exponential", "sublinear", "orbit", "limit-cycle", "divergent")
 
 
 @dataclasses.dataclass(frozen=True)
