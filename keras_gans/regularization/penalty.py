@@ -5,9 +5,10 @@ With l_b the loss of example b, L its mean, rho the weight:
     of inputs or the output of a layer   L + rho / 2  mean_b |grad l_b|^2
     of a variable w                      L + rho / 2  |grad_w L|^2
 
-To first order this is adversarial training with delta = rho g / 2 (Ross and Doshi-Velez, 2017, arXiv:1711.09404). Our
-choices: 1. L is a mean, so that the gradient of an example is that of L times the number of examples; with a loss that
-sums it is the gradient itself; 2. that of an embedding's matrix is added up over all look-ups before it is squared.
+To first order its steps are those of adversarial training with delta = rho g, a constant for the weights (Ross and
+Doshi-Velez, 2017, arXiv:1711.09404). Our choices: 1. L is a mean, so that the gradient of an example is that of L times
+the number of examples; with a loss that sums it is the gradient itself; 2. that of an embedding's matrix is added up
+over all look-ups before it is squared.
 """
 
 import keras
