@@ -98,7 +98,7 @@ def integrated_gradients(
     allowed = tolerance * np.abs(differences) + 1e-6 * np.maximum(1.0, np.maximum(np.abs(at_ends), np.abs(at_starts)))
 
     sums, gaps = np.zeros(steps.shape), np.full(len(rows), np.inf)
-    used = np.zeros(len(rows), "int64")
+    used, moved = np.zeros(len(rows), "int64"), np.zeros(len(rows), bool)
     open_rows = np.arange(len(rows))
     for count in counts:
         points, weights = nodes_and_weights(rule, count)
@@ -108,11 +108,11 @@ def integrated_gradients(
         found = steps[open_rows] * gradients  # a coordinate that does not move has exactly 0
         flat = found.reshape(len(found), -1).sum(1)
         sums[open_rows], gaps[open_rows], used[open_rows] = found, flat - differences[open_rows], count
-        if count == counts[0]:
-            _refuse_no_gradient(gradients, differences, allowed, target)
+        moved[open_rows] |= gradients.reshape(len(found), -1).any(1)
         open_rows = open_rows[~(np.abs(gaps[open_rows]) <= allowed[open_rows])]
         if not len(open_rows):
             break
+    _refuse_no_gradient(moved, differences, allowed, target)
 
     def over_baselines(values, reduce=np.mean):
         return reduce(values.reshape(several, samples, *values.shape[1:]), axis=0)
@@ -208,10 +208,10 @@ def _unpacked(lines, values):
     return parts[0] if len(parts) == 1 else parts
 
 
-def _refuse_no_gradient(gradients, differences, allowed, target):
+def _refuse_no_gradient(moved, differences, allowed, target):
     """Raises where the target changes and its gradient is 0 everywhere: as after an arg-max or a cast to integers."""
     changed = np.abs(differences) > allowed
-    if changed.any() and not gradients[changed].any():
+    if changed.any() and not moved[changed].any():
         raise ValueError(
             "`target` must be differentiable: it changes between baseline and input, but its gradient is 0 all the "
             f"way, as behind an arg-max, a rounding or stop_gradient. {checks.received(target=target)}"

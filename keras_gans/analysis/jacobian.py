@@ -135,7 +135,7 @@ class GameJacobian:
         size: Number of weights of both players.
         products: Products with a vector that were taken.
         converged: Whether all that were asked for were found.
-        critic_shares: For each, the share of its eigenvector's squared length in the discriminator's weights.
+        critic_shares: For each, the share of its left eigenvector's squared length in the discriminator's weights.
         damping, strength: g and s of the fastest turning pair, or of the first where none turns.
         curvature: c, the curvature of the penalty along its eigenvector.
     """
@@ -172,8 +172,11 @@ class GameJacobian:
         if largest > STILL * scale:
             words = f"With t = rate x steps, the players leave this point like exp({largest:.3g} t)"
         elif largest < -STILL * scale:
+            # By another order than that of the real parts others may be slower, or leave.
+            among = "" if self.by == "real" or len(self.eigenvalues) == self.size else " along these directions"
             words = (
-                f"With t = rate x steps, the players come back to this point, at the slowest like exp({largest:.3g} t)"
+                f"With t = rate x steps, the players come back to this point{among}, at the slowest like "
+                f"exp({largest:.3g} t)"
             )
         else:
             words = "Nothing damps the slowest of these directions (t = rate x steps)"

@@ -39,8 +39,9 @@ class PenaltyAdvice:
         learning_rate_ratio: Learning rate of the discriminator over that of the generator which would damp as well
             without another penalty; None if that is more than 10 or nothing damps by itself.
         strengths, dampings, curvatures: s, g and c of the pairs, arrays.
-        present: Weight of R1 that the model has.
+        present: Weight of R1 and R2 in the model's `penalties`, where constant; a variant's own penalty is not counted.
         warmup_steps: Steps before the measurement.
+        turning: Pairs that turn, those included that R1 does not reach (c <= 0), which are left out above.
     """
 
     r1: float
@@ -51,9 +52,12 @@ class PenaltyAdvice:
     curvatures: np.ndarray
     present: float
     warmup_steps: int
+    turning: int = 0
 
     def __str__(self):
         after = f"After {self.warmup_steps} steps" if self.warmup_steps else "At the present weights"
+        if not len(self.strengths) and self.turning:
+            return f"{after} {self.turning} pairs of directions turn, none of which an R1 penalty reaches. {LIMITS}"
         if not len(self.strengths):
             return f"{after} no pair of directions turns: no penalty is needed to damp the game. {LIMITS}"
         s, g, c = (float(np.median(each)) for each in (self.strengths, self.dampings, self.curvatures))
@@ -121,7 +125,9 @@ def suggest_penalty(model, images, warmup_steps=100, batch_size=64, pairs=4, sam
     weight = present + (float(np.median(missing)) if len(missing) else 0.0)
     slowest = np.median(2.0 * strengths / np.maximum(dampings, 1e-12)) ** 2 if len(strengths) else np.inf
     ratio = float(max(1.0, slowest)) if slowest <= LARGEST_RATIO else None
-    advice = PenaltyAdvice(weight, weight / 2.0, ratio, strengths, dampings, curvatures, present, warmup_steps)
+    advice = PenaltyAdvice(
+        weight, weight / 2.0, ratio, strengths, dampings, curvatures, present, warmup_steps, len(values)
+    )
     if verbose:
         print(advice)
     return advice

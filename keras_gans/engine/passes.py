@@ -155,21 +155,19 @@ class Passes:
         y = self.y if y is None else y
         return ops.cast(whole_loss(self.model, self.x, y, y_pred, self.sample_weight, self.training), "float32")
 
-    def reach(self, edits, x=None):
-        """Returns the outputs at an edited point, which are looked at when the step is over (`first_not_finite`)."""
-        y_pred = self.at(edits, x=x)
-        self.reached.append((y_pred, 0.0))
-        return y_pred
+    def reach(self, edits, then, x=None, fresh=False):
+        """Returns what `at` does, numbers that are looked at when the step is over (`first_not_finite`)."""
+
+        def seen(y_pred):
+            found = then(y_pred)
+            self.reached.append((y_pred, found))
+            return found
+
+        return self.at(edits, seen, x=x, fresh=fresh)
 
     def loss_at(self, edits, fresh=False, whole=False):
-        """Returns the loss at an edited point; its outputs are looked at when the step is over (`first_not_finite`)."""
-
-        def then(y_pred):
-            loss = self.whole_loss(y_pred) if whole else self.loss(y_pred)
-            self.reached.append((y_pred, loss))
-            return loss
-
-        return self.at(edits, then, fresh=fresh)
+        """Returns the loss at an edited point, which is looked at when the step is over."""
+        return self.reach(edits, self.whole_loss if whole else self.loss, fresh=fresh)
 
 
 def frozen_call(model, x):
@@ -193,18 +191,21 @@ def plus(deltas):
 
 
 def first_not_finite(reached):
-    """Returns the first example whose outputs are not finite at a perturbed point, an int32 scalar.
+    """Returns the first example of which a loss at a perturbed point is not finite, an int32 scalar.
 
-    It is -1 where all is finite, and -2 where all outputs are, but the loss is not.
+    It is -1 where all losses are finite (outputs may be infinite on purpose, behind a mask), and -2 where a loss is
+    not, but all outputs are.
     """
     found = ops.convert_to_tensor(-1, "int32")
     for y_pred, loss in reached:
-        found = ops.where(ops.logical_and(found == -1, ops.logical_not(ops.isfinite(loss))), -2, found)
+        lost = ops.logical_and(found == -1, ops.logical_not(ops.all(ops.isfinite(loss))))
+        which = ops.convert_to_tensor(-2, "int32")
         for outputs in keras.tree.flatten(y_pred):
             wrong = ops.logical_not(ops.isfinite(outputs))
             wrong = ops.any(ops.reshape(wrong, (ops.shape(wrong)[0], -1)), axis=1)
             first = ops.cast(ops.argmax(ops.cast(wrong, "int32")), "int32")
-            found = ops.where(ops.logical_and(found < 0, ops.any(wrong)), first, found)
+            which = ops.where(ops.logical_and(which < 0, ops.any(wrong)), first, which)
+        found = ops.where(lost, which, found)
     return found
 
 

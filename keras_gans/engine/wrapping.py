@@ -41,7 +41,13 @@ def wrapped_by(model):
 
 
 def unwrap(model):
-    """Gives a model its own train step back."""
+    """Gives a model its own train step back.
+
+    Raises:
+        TypeError: It is no `keras.Model`.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a keras.Model. {checks.received(model=model)}")
     for name in ("carried_regularizers", *_REPLACED):
         if name in vars(model):
             object.__delattr__(model, name)
@@ -53,7 +59,7 @@ def check_model(model):
     """Refuses what cannot carry a regulariser."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a keras.Model. {checks.received(model=model)}")
-    if has_own_step(model):
+    if has_own_step(model) or ("train_step" in vars(model) and not wrapped_by(model)):
         raise TypeError(
             f"`model` must train by the train step of Keras, which {type(model).__name__} replaces by its own: what it "
             "does in a step is not known. The models of the zoo take `penalties=`. "
@@ -65,10 +71,7 @@ def _train_step(model, *arguments):
     """Takes the place of `model.train_step`: Keras's own where nothing is added, else the step with regularisers."""
     active = [each for each in wrapped_by(model) if each.active()]
     if not active:
-        *state, data = arguments
-        if isinstance(data, (tuple, list)) and isinstance(data[0], dict):  # labelled and unlabelled examples
-            data = (split(data)[0], *data[1:])
-        return type(model).train_step(model, *state, data)
+        return type(model).train_step(model, *arguments[:-1], _labelled(arguments[-1]))
     if not model.built:  # on TensorFlow: a first call within the step would call the layers twice
         _symbolic_build(model, data_batch=arguments[-1])
     taken = backend.stateful(model, lambda data: step(model, active, data))
@@ -86,9 +89,14 @@ def _train_step(model, *arguments):
 def _symbolic_build(model, iterator=None, data_batch=None):
     def labelled(data):
         check_batch(model, [each for each in wrapped_by(model) if each.active()], data)
-        return (split(data)[0], *data[1:])
+        return _labelled(data)
 
     build_on(model, iterator, data_batch, labelled)
+
+
+def _labelled(data):
+    """Returns a batch without unlabelled examples."""
+    return (split(data)[0], *data[1:]) if isinstance(data, (list, tuple)) else data
 
 
 def _make_train_function(model, force=False):

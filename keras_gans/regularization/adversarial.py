@@ -16,7 +16,7 @@ of the same backward pass as that of the weights, so that FGM costs two plain st
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import Regularizer, StepSeed, Target, check_model, gradients_of, plus, wrap
+from keras_gans.engine import Regularizer, StepSeed, Target, check_model, gradients_of, layer_paths, plus, wrap
 from keras_gans.regularization import perturbations
 
 
@@ -51,6 +51,9 @@ class AdversarialTraining(Regularizer):
     def prepare(self, passes, y_pred, gradients):
         """Returns the perturbation, a dict of tensors by key."""
         gradients = self.own(gradients)
+        if self.holds_regularisers(passes.model):  # the direction is that of the loss alone
+            zeros = {key: ops.zeros_like(ops.cast(g, "float32")) for key, g in gradients.items()}
+            gradients = self.gradients_at(passes, zeros)
         if self.kind != "pgd":
             unit = {key: perturbations.direction(g, self.norm, self.by_row) for key, g in gradients.items()}
             return {key: self.epsilon * each for key, each in unit.items()}
@@ -67,6 +70,12 @@ class AdversarialTraining(Regularizer):
         whole = self.weights[0] == 0.0  # what regularises weights counts once
         loss = passes.loss_at([(self.target, plus(prepared))], fresh=self.fresh_dropout, whole=whole)
         return self.weights[1] * loss
+
+    def holds_regularisers(self, model):
+        """Returns whether the gradient of the clean pass is, in part, that of a regulariser by what is perturbed."""
+        if self.target.kind == "variable":
+            return self.target.owner.regularizer is not None
+        return any(getattr(layer, "activity_regularizer", None) is not None for layer in layer_paths(model).values())
 
     def own(self, gradients):
         """Returns the gradients of the target among those of all that is watched."""

@@ -74,11 +74,14 @@ class Noise(Regularizer):
     def term(self, passes, prepared):
         if self.consistency is None:
             return None
-        y_pred = passes.reach(self.edits())
-        distance = divergences.kl if self.consistency == "kl" else divergences.squared_error
-        logits = takes_logits(passes.model) if self.consistency == "kl" else None
-        pairs = zip(keras.tree.flatten(prepared), keras.tree.flatten(y_pred), strict=True)
-        return share() * self.weight * sum(ops.mean(distance(clean, noisy, logits)) for clean, noisy in pairs)
+        apart = divergences.kl if self.consistency == "kl" else divergences.squared_error
+        logits = takes_logits(passes.model, prepared) if self.consistency == "kl" else None
+
+        def distance(outputs):
+            pairs = zip(keras.tree.flatten(prepared), keras.tree.flatten(outputs), strict=True)
+            return sum(ops.mean(apart(clean, noisy, logits)) for clean, noisy in pairs)
+
+        return share() * self.weight * passes.reach(self.edits(), distance)
 
 
 def noise(model, on="inputs", std=0.1, kind="gaussian", consistency=None, weight=1.0, seed=0):

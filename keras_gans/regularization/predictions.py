@@ -8,17 +8,22 @@ from keras_gans import checks
 CROSSENTROPIES = ("crossentropy", "nll")
 
 
-def takes_logits(model):
+def takes_logits(model, outputs):
     """Returns whether the outputs of a classifier are logits: from its compiled loss, else from its last activation.
 
     Raises:
-        ValueError: Neither tells.
+        ValueError: Neither tells, or the outputs (n, k) are k answers of yes or no, no distribution over k classes.
     """
     loss = getattr(model, "loss", None)
+    told = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")
+    if "binary" in str(told) and any(each.shape[-1] > 1 for each in keras.tree.flatten(outputs)):
+        raise ValueError(
+            "`model` must have one output for a binary cross-entropy, or one for each class of a categorical one. "
+            f"Received: loss {told!r} with outputs of shape {tuple(keras.tree.flatten(outputs)[0].shape)}."
+        )
     if isinstance(loss, keras.losses.Loss) and hasattr(loss, "from_logits"):
         return bool(loss.from_logits)
-    name = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")
-    if any(word in str(name) for word in CROSSENTROPIES):
+    if any(word in str(told) for word in CROSSENTROPIES):
         return False  # Keras's default
     layers = getattr(model, "layers", None) or [None]
     activation = getattr(getattr(layers[-1], "activation", None), "__name__", None)

@@ -84,17 +84,20 @@ class VirtualAdversarialTraining(Regularizer):
         x, y_pred, perturbation = prepared
         total = self.weight * ops.mean(self.distances(passes, x, y_pred, perturbation, seen=True))
         if self.entropy:
-            logits = takes_logits(passes.model)
             outputs = keras.tree.flatten(passes.at(x=x))
+            logits = takes_logits(passes.model, outputs)
             total = total + sum(ops.mean(divergences.entropy(each, logits)) for each in outputs)
         return share() * total
 
     def distances(self, passes, x, y_pred, perturbation, seen=False):
         """Returns KL(p(x_b) || p(x_b + r_b)), (n,), the sum over outputs."""
-        logits, edits = takes_logits(passes.model), [(self.target, plus(perturbation))]
-        outputs = passes.reach(edits, x=x) if seen else passes.at(edits, x=x)
-        pairs = zip(keras.tree.flatten(y_pred), keras.tree.flatten(outputs), strict=True)
-        return sum(divergences.kl(clean, moved, logits) for clean, moved in pairs)
+        logits = takes_logits(passes.model, y_pred)
+
+        def distance(outputs):
+            pairs = zip(keras.tree.flatten(y_pred), keras.tree.flatten(outputs), strict=True)
+            return sum(divergences.kl(clean, moved, logits) for clean, moved in pairs)
+
+        return (passes.reach if seen else passes.at)([(self.target, plus(perturbation))], distance, x=x)
 
     def gradients(self, passes, x, y_pred, units, probes):
         """Returns the gradients of the divergence at x + xi d by d."""
@@ -210,6 +213,12 @@ class Beside(keras.utils.PyDataset):
         self.epoch += 1
 
 
+def _as_arrays(value):
+    """Returns a list of numbers as an array, and arrays or structures of them as they are."""
+    plain = isinstance(value, (list, tuple)) and not any(hasattr(each, "shape") for each in keras.tree.flatten(value))
+    return np.asarray(value) if plain else value
+
+
 def _rows(structure):
     return len(keras.tree.flatten(structure)[0])
 
@@ -226,14 +235,21 @@ def beside(x, y, unlabelled, batch_size=32, unlabelled_batch_size=128, seed=0):
         seed: Integer; the order is a function of seed and epoch.
 
     Raises:
-        ValueError: An array is empty, or those of one kind differ in length.
+        ValueError: An array is empty, those of one kind differ in length, or labelled and unlabelled ones in shape.
     """
+    x, y, unlabelled = map(_as_arrays, (x, y, unlabelled))
     for argument, value in {"x, y": (x, y), "unlabelled": unlabelled}.items():
         counts = {len(each) for each in keras.tree.flatten(value)}
         if len(counts) != 1 or 0 in counts:
             raise ValueError(
                 f"`{argument}` must be arrays of one and the same length, at least 1. Received: {sorted(counts)}."
             )
+    shapes = [[each.shape[1:] for each in keras.tree.flatten(value)] for value in (x, unlabelled)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "`unlabelled` must hold examples of the shapes of `x`: the model sees both in one batch. "
+            f"Received: {shapes[1]} beside {shapes[0]}."
+        )
     sizes = {"batch_size": batch_size, "unlabelled_batch_size": unlabelled_batch_size}
     sizes = {name: checks.positive_integer(name, size) for name, size in sizes.items()}
     return Beside(x, y, unlabelled, **sizes, seed=checks.positive_integer("seed", seed, minimum=0))

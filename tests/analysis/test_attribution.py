@@ -367,3 +367,13 @@ def test_a_variant_that_has_no_critic_names_its_networks():
 def test_a_detached_target_is_refused_everywhere():
     with pytest.raises(ValueError, match="`target` must be differentiable"):
         integrated_gradients(CLASSIFIER, X, lambda outputs: ops.stop_gradient(outputs[:, 0]))
+
+
+def test_a_kink_near_the_end_gets_more_nodes():
+    """F = 1000 relu(x - 0.999): none of the first nodes is behind the kink."""
+    inputs = keras.Input((1,))
+    dense = keras.layers.Dense(1, "relu")
+    model = keras.Model(inputs, dense(inputs))
+    dense.set_weights([np.array([[1000.0]]), np.array([-999.0])])
+    found = kg.analysis.integrated_gradients(model, np.ones((1, 1), "float32"), tolerance=0.1)
+    assert found.values[0, 0] == pytest.approx(1.0, rel=0.15)

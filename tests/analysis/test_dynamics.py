@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import keras_gans as kg
 from keras_gans.analysis import dynamics
 from keras_gans.analysis.dynamics import DiracGAN
 
@@ -319,3 +320,13 @@ def test_the_six_figures_show_what_they_should():
     assert len(attenuation) == 2 and attenuation[1].get_ydata()[-1] == pytest.approx(0.01 / 1.99)
     with pytest.raises(ValueError, match="`gan` must be a DiracGAN with dim=1"):
         dynamics.phase_portrait(gan("wgan", 2))
+
+
+@pytest.mark.all_backends
+def test_a_models_own_penalty_can_be_linearised():
+    model = dynamics.point_model(kg.GAN, (0.5, 0.8), 0.1, penalties=[kg.penalties.R1(0.3)])
+    objective, penalty = dynamics.objective_of(model)
+    found = DiracGAN(objective, penalty=penalty).eigenvalues()
+    np.testing.assert_allclose(
+        np.sort_complex(found), np.sort_complex(DiracGAN("sgan_ns", r1=0.3).eigenvalues()), atol=1e-3
+    )

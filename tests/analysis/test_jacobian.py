@@ -113,7 +113,7 @@ def test_verdicts_and_the_figure():
 
     turning = jacobian([-0.3 + 0.4j, -0.3 - 0.4j], 0.6, 0.5)
     assert turning.critical_weight == pytest.approx(0.2) and turning.rotates
-    assert "come back to this point, at the slowest like exp(-0.3 t)" in str(turning)
+    assert "come back to this point along these directions, at the slowest like exp(-0.3 t)" in str(turning)
     assert "turns fastest does so by 0.4 radians" in str(turning) and "R1 of weight 0.2 more would damp" in str(turning)
     neutral = jacobian([1j, -1j], 0.0, 1.0)
     assert str(neutral).startswith("Nothing damps the slowest") and neutral.critical_weight == pytest.approx(1.0)

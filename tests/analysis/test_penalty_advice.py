@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keras_gans as kg
-from keras_gans.analysis import dynamics, suggest_penalty
+from keras_gans.analysis import dynamics, penalty_advice, suggest_penalty
 from keras_gans.penalties import R1
 from tests.laws import small
 
@@ -69,3 +69,9 @@ def test_bad_input_gets_one_sentence():
     ]:
         with pytest.raises(error, match=words):
             suggest_penalty(**{"model": model, "images": data, **change})
+
+
+def test_pairs_that_no_penalty_reaches_are_not_called_still():
+    nothing = np.zeros(0)
+    found = penalty_advice.PenaltyAdvice(0.0, 0.0, None, nothing, nothing, nothing, 0.0, 0, turning=2)
+    assert "2 pairs of directions turn, none of which an R1 penalty reaches" in str(found)

@@ -199,8 +199,8 @@ def test_train_on_batch_and_callbacks_see_a_plain_model():
     assert set(model.train_on_batch(x, y, return_dict=True)) == {"loss", "accuracy"} == set.union(*seen)
 
 
-def test_masks_reach_metrics_and_layers_behind_them():
-    """Padding counts neither in the accuracy of a wrapped model nor in the perturbation of a layer behind the mask."""
+def test_masks_reach_the_metrics():
+    """Padding does not count in the accuracy of a wrapped model."""
 
     def tagger():
         keras.utils.set_random_seed(2)
@@ -216,9 +216,18 @@ def test_masks_reach_metrics_and_layers_behind_them():
     wrapped = kg.regularization.adversarial_training(tagger(), on="behind", epsilon=0.5)
     plain, found = (each.fit(tokens, labels, verbose=0).history["accuracy"][0] for each in (tagger(), wrapped))
     assert found == plain
-    again = kg.regularization.adversarial_training(tagger(), on="behind", epsilon=0.5)
-    perturbations = spied(again)
-    again.fit(tokens, labels, shuffle=False, verbose=0)
+
+
+def test_padding_behind_another_layer_is_left_alone():
+    """The loss depends on every position: what is not moved is known from the mask that dropout has handed on."""
+    inputs = keras.Input((3,), dtype="int32")
+    x = keras.layers.Embedding(4, 2, mask_zero=True)(inputs)
+    x = keras.layers.Dropout(0.0, name="behind")(x)
+    model = keras.Model(inputs, keras.layers.Dense(1)(ops.mean(x, axis=1)))
+    model.compile(keras.optimizers.SGD(0.0), "mse", run_eagerly=True)
+    perturbations = spied(kg.regularization.adversarial_training(model, on="behind", epsilon=0.5))
+    tokens = np.array([[1, 2, 0], [3, 0, 0]])
+    model.fit(tokens, np.ones((2, 1)), shuffle=False, verbose=0)
     (delta,) = perturbations[0].values()
     assert ((np.abs(delta).sum(-1) > 0) == (tokens != 0)).all()
 
@@ -227,3 +236,61 @@ def test_a_weight_of_0_takes_unlabelled_examples_too():
     model = kg.regularization.virtual_adversarial_training(small.softmax(0.1), weight=0.0)
     x, y = np.ones((4, 2), "float32"), np.zeros(4, "int32")
     assert np.isfinite(model.fit(kg.regularization.beside(x, y, x), verbose=0).history["loss"]).all()
+
+
+def test_outputs_may_be_infinite_on_purpose():
+    """A second output, without a loss, is -inf; the loss is finite, at the perturbed point as well."""
+
+    @keras.saving.register_keras_serializable("tests")
+    class Infinite(keras.layers.Layer):
+        def call(self, x):
+            return ops.full_like(x, -np.inf)
+
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, [keras.layers.Dense(2)(inputs), Infinite()(inputs)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1), [loss, None], run_eagerly=True)
+    kg.regularization.adversarial_training(model, epsilon=0.1)
+    y = np.array([0, 1, 0, 1])
+    assert np.isfinite(model.fit(np.ones((4, 2), "float32"), [y, y], verbose=0).history["loss"]).all()
+
+
+def test_the_direction_is_that_of_the_loss_alone():
+    """A regulariser of the perturbed matrix has a gradient by it, too; the perturbation is that without it."""
+    found = []
+    for regularizer in (None, keras.regularizers.L2(10.0)):
+        model = small.text()
+        model.get_layer("tokens").embeddings.regularizer = regularizer
+        spied_ = spied(kg.regularization.adversarial_training(model, on="tokens/embeddings", epsilon=0.5))
+        model.fit(small.TOKENS, small.LABELS, verbose=0)
+        found.append(spied_[0]["tokens/embeddings"])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
+
+
+def test_an_own_train_step_of_an_object_is_refused_and_kept():
+    model = small.logistic()
+    own = model.train_step = lambda data: {"loss": 0.0}
+    with pytest.raises(TypeError, match="must train by the train step of Keras"):
+        kg.regularization.noise(model)
+    assert model.train_step is own
+    with pytest.raises(TypeError, match="`model` must be a keras.Model"):
+        kg.regularization.undo("model")
+
+
+def test_several_answers_of_yes_or_no_are_no_distribution():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(5, "sigmoid")])
+    model.compile("sgd", "binary_crossentropy", run_eagerly=True)
+    x = np.ones((4, 2), "float32")
+    with pytest.raises(ValueError, match="must have one output for a binary cross-entropy"):
+        kg.attack(model, x)
+    kg.regularization.virtual_adversarial_training(model)
+    with pytest.raises(ValueError, match=r"must have one output.*\(4, 5\)"):
+        model.fit(x, np.ones((4, 5), "float32"), verbose=0)
+
+
+def test_beside_takes_lists_and_refuses_other_shapes():
+    batches = kg.regularization.beside(np.zeros((3, 2)), [0, 1, 2], np.ones((5, 2)), 2, 4)
+    x, y = batches[0]
+    assert x["unlabelled"].shape == (4, 2) and y.shape == (2,)
+    with pytest.raises(ValueError, match="`unlabelled` must hold examples of the shapes of `x`"):
+        kg.regularization.beside(np.zeros((3, 2)), [0, 1, 2], np.ones((5, 3)))

@@ -138,7 +138,13 @@ def objective_of(model):
 
         if model.penalty is None and not model.penalties:
             return 0.0
+        norm = max(norm, 1e-6)  # the limit at 0
         at = ops.convert_to_tensor(np.array([[norm]], "float32"))
         return float(np.sum(ops.convert_to_numpy(ops.stop_gradient(input_gradients(penalized, at))))) / norm
 
-    return Objective(model.name, critic, generator), Radial(factor)
+    def bend(norm):
+        """Returns factor'(norm), by differences."""
+        low, high = max(norm - 1e-2, 1e-3), norm + 1e-2
+        return (factor(high) - factor(low)) / (high - low)
+
+    return Objective(model.name, critic, generator), Radial(factor, bend)
