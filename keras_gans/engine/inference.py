@@ -6,6 +6,7 @@ import operator
 import random
 import threading
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -16,6 +17,7 @@ from keras_gans.output.images import to_pillow
 
 ROWS_PER_CALL = 64
 OUTPUTS = ("array", "pil")
+NOT_FINITE = "The model makes images that are not finite: it diverged, or its weights are damaged."
 
 
 def standard_normal(shape, seed=None):
@@ -150,10 +152,17 @@ class Inference:
         if labels is not None:
             labels = self.labels_for(len(latents), labels)
 
-        def images(latents, labels):
-            return self.fake(latents, labels, training=False)
+        def pictures(latents, labels):
+            images = self.fake(latents, labels, training=False)
+            finite = ops.all(ops.isfinite(images), axis=tuple(range(1, len(images.shape))))
+            if len(self.image_shape) == 3:  # here, so that no floats of all of them are ever in memory
+                images = ops.cast(ops.clip(ops.round((images + 1.0) * 127.5), 0.0, 255.0), "uint8")
+            return images, finite
 
-        return self.to_pictures(self.compiled_call(*self.averaged_call("decode", images, average), latents, labels))
+        images, finite = self.compiled_call(*self.averaged_call("decode", pictures, average), latents, labels)
+        if not finite.all():
+            raise NotFinite(NOT_FINITE)
+        return images
 
     def checked_latents(self, latents):
         """Returns latents as an array (n, *latent_shape) of finite floats; raises `ValueError` where they are not."""
@@ -190,7 +199,7 @@ class Inference:
         return f"{name} of {first.name} {id(first)}", averaged
 
     def compiled_call(self, name, fn, *arrays, batch_size=ROWS_PER_CALL):
-        """Runs `fn(*batch)` compiled over batches of `arrays` and returns one NumPy array.
+        """Runs `fn(*batch)` compiled over batches of `arrays` and returns its result, a NumPy array or a tuple of them.
 
         The function is compiled again where the networks are no longer those that it was compiled for, and once where
         several threads ask for it first.
@@ -206,15 +215,19 @@ class Inference:
         function = self._compiled_function(name, fn)
         present = [array for array in arrays if array is not None]
         rows = len(present[0])
-        outputs = []
+        whole = None
         for start in range(0, rows, batch_size):
             count = min(batch_size, rows - start)
             padded = min(batch_size, backend.rows_per_call(count))
             batch = [np.resize(array[start : start + count], (padded, *array.shape[1:])) for array in present]
             queue = iter(ops.convert_to_tensor(array) for array in batch)
             arguments = [None if array is None else next(queue) for array in arrays]
-            outputs.append(ops.convert_to_numpy(function(*arguments))[:count])
-        return np.concatenate(outputs)
+            parts = keras.tree.map_structure(ops.convert_to_numpy, function(*arguments))
+            if whole is None:
+                whole = keras.tree.map_structure(lambda part: np.empty((rows, *part.shape[1:]), part.dtype), parts)
+            for array, part in zip(keras.tree.flatten(whole), keras.tree.flatten(parts), strict=True):
+                array[start : start + count] = part[:count]
+        return whole
 
     def _compiled_function(self, name, fn):
         """Returns the compiled `fn` of the present networks; the first call of it holds the lock."""
@@ -238,7 +251,7 @@ class Inference:
             NotFinite: There is a NaN or an infinity among them.
         """
         if not np.isfinite(images).all():
-            raise NotFinite("The model makes images that are not finite: it diverged, or its weights are damaged.")
+            raise NotFinite(NOT_FINITE)
         if len(self.image_shape) != 3:
             return images
         return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype("uint8")
