@@ -1,6 +1,7 @@
 """Gradients with respect to variables and to inputs, and one optimiser step of one player."""
 
 import contextlib
+import functools
 
 import keras
 from keras import ops
@@ -8,6 +9,7 @@ from keras import ops
 from keras_gans import checks
 from keras_gans.engine.backend import module as backend
 from keras_gans.engine.calls import collected
+from keras_gans.engine.inspection import is_recording
 
 
 def _loss_and_extras(result):
@@ -125,6 +127,13 @@ def descend(objective, model, player, *arguments):
         What the objective returned: the loss, or `(loss, extras)`. Part of the loss are the weight regularisers of the
         network, and, for every call of it, its activity regularisers and `add_loss`.
     """
+    step = functools.partial(_descend, objective, model, player)
+    if getattr(model, "critic_steps", 1) > 1 and not is_recording():  # what is watched must lie in one graph
+        step = backend.traced_once((objective, player), step)
+    return step(*arguments)
+
+
+def _descend(objective, model, player, *arguments):
     network, optimizer = getattr(model, player), model.optimizer.of(player)
     variables, is_pair = network.trainable_variables, []
 

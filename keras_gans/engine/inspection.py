@@ -35,6 +35,11 @@ def tap(owner, name, tensor):
     return tensor
 
 
+def is_recording():
+    """Returns whether a function is traced in which something is watched."""
+    return _recorder.get() is not None
+
+
 def layer_paths(model):
     """Returns `{path: layer}` of all layers of a model, nested ones included, in the order of the model.
 

@@ -146,6 +146,21 @@ def compiled(model, fn):
     return tf.function(fn, reduce_retracing=True, autograph=False)
 
 
+def traced_once(key, fn):
+    """Returns `fn`, which a step calls several times, so that one trace of the step traces it once.
+
+    Args:
+        key: What tells it from other functions of the step.
+        fn: Function of tensors that returns tensors.
+    """
+    if not tf.inside_function() or replicas() > 1:  # replicas meet in the optimizer, for which they need one graph
+        return fn
+    graph = tf.compat.v1.get_default_graph()
+    if not hasattr(graph, "keras_gans_traced"):  # kept with the graph: they may stand in no other
+        graph.keras_gans_traced = {}
+    return graph.keras_gans_traced.setdefault(key, tf.function(fn, autograph=False))
+
+
 def replaced(pairs):
     """Returns a context in which variables have other values, for `[(variable, value), ...]`; they are not assigned."""
     return keras.StatelessScope(state_mapping=pairs)

@@ -7,6 +7,8 @@ from keras import ops
 
 import keras_gans as kg
 from keras_gans.engine import descend
+from keras_gans.engine.backend import module as backend
+from keras_gans.engine.private_keras import plain_setattr
 from tests.laws import small
 
 
@@ -112,3 +114,28 @@ def test_it_returns_what_the_loss_function_returns_an_empty_dict_included():
     assert float(loss) == 0 and extras == {}
     _, extras = descend(lambda: (ops.zeros(()), {"one": ops.ones(())}), model, "generator")
     assert float(extras["one"]) == 1
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="graphs of graphs are TensorFlow's")
+def test_several_steps_of_a_player_are_traced_once(monkeypatch):
+    """And are the steps that one after the other would be: the same weights to the last bit."""
+    images, _ = small.data(8)
+    weights, calls = [], []
+    for traced_once in (backend.traced_once, lambda key, step: step):
+        monkeypatch.setattr(backend, "traced_once", traced_once)
+        keras.utils.set_random_seed(2)
+        model = small.build("wgan_gp", critic_steps=4)
+        objective, count = model.critic_objective, []
+
+        def counted(*arguments, objective=objective, count=count):
+            count.append(1)
+            return objective(*arguments)
+
+        plain_setattr(model, "critic_objective", counted)
+        for _ in range(2):
+            model.train_on_batch(images)
+        weights.append([keras.ops.convert_to_numpy(variable) for variable in model.variables])
+        calls.append(len(count))
+    assert calls == [1, 4]
+    for once, each in zip(*weights, strict=True):
+        np.testing.assert_array_equal(once, each)
