@@ -10,6 +10,7 @@ import pytest
 
 import keras_gans as kg
 from tests.conftest import sigmoid
+from tests.test_docstrings import lacking
 
 pytestmark = pytest.mark.one_backend
 TEXT = (pathlib.Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -21,6 +22,10 @@ def example():
     names: dict = {"__name__": "example"}
     exec(compile(VARIANT, "CONTRIBUTING.md", "exec"), names)
     return names["BGAN"]
+
+
+def test_its_docstrings_are_those_of_a_variant(example):
+    assert lacking(example, VARIANT) == []
 
 
 def test_the_hand_derived_step_holds(example, shift_gan):
