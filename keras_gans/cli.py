@@ -14,8 +14,11 @@ import typer
 
 from keras_gans import checks
 from keras_gans.commands import options
+from keras_gans.commands.attack import attack
+from keras_gans.commands.attribute import attribute
 from keras_gans.commands.data import app as data
 from keras_gans.commands.demo import demo
+from keras_gans.commands.dynamics import dynamics
 from keras_gans.commands.encode import encode
 from keras_gans.commands.evaluate import evaluate
 from keras_gans.commands.generate import generate
@@ -32,6 +35,8 @@ SMALLER = {  # what makes a command need less memory
     "reconstruct": "--count or --scale",
     "interpolate": "--pairs, --steps or --scale",
     "encode": "set of images as --data",
+    "attack": "--count",
+    "attribute": "--count",
     "evaluate": "--samples or set of images as --data",
     "verify": "set of images",
     "data": "--image-size",
@@ -47,7 +52,20 @@ app = typer.Typer(
     context_settings=options.CONTEXT,
 )
 app.command("list")(list_command)
-for command in (info, train, generate, reconstruct, interpolate, encode, evaluate, verify, demo):
+for command in (
+    info,
+    train,
+    generate,
+    reconstruct,
+    interpolate,
+    encode,
+    evaluate,
+    attack,
+    attribute,
+    dynamics,
+    verify,
+    demo,
+):
     app.command()(command)
 app.add_typer(data)
 

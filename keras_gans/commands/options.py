@@ -15,6 +15,15 @@ CHANNELS_HELP = "1 for gray, 3 for RGB."
 PNG_HELP = "The .png file to write."
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .keras file or a run folder.")]
+Classifier = Annotated[str, typer.Argument(metavar="MODEL", help="A .keras file of a classifier of images.")]
+Count = Annotated[int, typer.Option(help="Images to take, the same ones each time.")]
+Units = Annotated[
+    str | None,
+    typer.Option(
+        help="Range of the pixels the model takes: 0..1, -1..1 or 0..255. [default: 0..255 if a layer of it "
+        "rescales them, else 0..1]"
+    ),
+]
 Data = Annotated[str, typer.Option(help=DATA_HELP)]
 Split = Annotated[str | None, typer.Option(help="train or test. [default: test; a folder has only train]")]
 Average = Annotated[
@@ -26,7 +35,9 @@ Average = Annotated[
 ]
 Scale = Annotated[int, typer.Option(help="Enlarge each image so many times.")]
 Limit = Annotated[int | None, typer.Option(help="Train on so many images, drawn by the seed, for a quick trial.")]
-Restart = Annotated[bool, typer.Option("--restart", help="Remove the run in the folder and start over.")]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Remove the run in the folder, and nothing else, and start over.")
+]
 
 
 def say(text):
@@ -78,3 +89,25 @@ def parse_labels(text, model):
             f"`labels` must be integers{known}, with commas between them. {checks.nearest(wrong, names)}"
             f"{checks.received(labels=text)}"
         ) from None
+
+
+def class_place(option, text, names):
+    """Returns the place of a class that is given by name or as an integer.
+
+    Args:
+        option: Name of the option.
+        text: What was given.
+        names: List of the names, or None.
+
+    Raises:
+        ValueError: It is neither; the nearest name is suggested.
+    """
+    names = list(names or ())
+    if text in names:
+        return names.index(text)
+    if not text.isdigit():
+        known = f"one of {', '.join(names)}, or its place" if names else "the place of a class, an integer"
+        raise ValueError(
+            f"`{option}` must be {known}. {checks.nearest(text, names)}Received: {checks.shown(text, 80)}."
+        )
+    return int(text)

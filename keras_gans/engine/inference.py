@@ -6,12 +6,12 @@ import operator
 import random
 import threading
 
-import keras
 import numpy as np
 from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine.backend import module as backend
+from keras_gans.engine.calls import in_batches
 from keras_gans.engine.private_keras import layers_of
 from keras_gans.output.images import to_pillow
 
@@ -212,22 +212,7 @@ class Inference:
                 a shape must be compiled (JAX).
         """
         backend.sync(self)
-        function = self._compiled_function(name, fn)
-        present = [array for array in arrays if array is not None]
-        rows = len(present[0])
-        whole = None
-        for start in range(0, rows, batch_size):
-            count = min(batch_size, rows - start)
-            padded = min(batch_size, backend.rows_per_call(count))
-            batch = [np.resize(array[start : start + count], (padded, *array.shape[1:])) for array in present]
-            queue = iter(ops.convert_to_tensor(array) for array in batch)
-            arguments = [None if array is None else next(queue) for array in arrays]
-            parts = keras.tree.map_structure(ops.convert_to_numpy, function(*arguments))
-            if whole is None:
-                whole = keras.tree.map_structure(lambda part: np.empty((rows, *part.shape[1:]), part.dtype), parts)
-            for array, part in zip(keras.tree.flatten(whole), keras.tree.flatten(parts), strict=True):
-                array[start : start + count] = part[:count]
-        return whole
+        return in_batches(self._compiled_function(name, fn), arrays, batch_size)
 
     def _compiled_function(self, name, fn):
         """Returns the compiled `fn` of the present networks; the first call of it holds the lock."""

@@ -157,13 +157,18 @@ def _refuse_absurd_layers(path):
             raise ValueError(f"The model file {path} has `{key}` = {value:,}, which is absurd. Nothing was loaded.")
 
 
-def load_file(path):
-    """Returns the model of keras_gans in a `.keras` file; see `load_model`."""
+def load_any(path):
+    """Returns whatever Keras model is in a `.keras` file; raises as `load_model`."""
     check_file(path)
     try:
-        model = keras.models.load_model(path)
+        return keras.models.load_model(path)
     except Exception as error:  # Keras raises nearly anything for contents it does not know
         raise ValueError(f"The model file {path} cannot be read. Keras says: {checks.first_line(error)}") from error
+
+
+def load_file(path):
+    """Returns the model of keras_gans in a `.keras` file; see `load_model`."""
+    model = load_any(path)
     if not isinstance(model, GenerativeModel):
         raise ValueError(f"The file {path} holds a {type(model).__name__}, which is no model of keras_gans.")
     return model

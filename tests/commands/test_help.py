@@ -10,7 +10,7 @@ from keras_gans import cli, recipes, zoo
 pytestmark = pytest.mark.one_backend
 
 COMMANDS = ["list", "info", "train", "generate", "reconstruct", "interpolate", "encode"]
-COMMANDS += ["evaluate", "verify", "demo"]
+COMMANDS += ["evaluate", "attack", "attribute", "dynamics", "verify", "demo"]
 
 
 def test_the_commands_are_these():
