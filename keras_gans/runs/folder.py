@@ -7,6 +7,8 @@ import os
 import shutil
 import warnings
 
+from keras_gans import checks
+from keras_gans.data.image_folder import SUFFIXES
 from keras_gans.output import files, locks, logs
 from keras_gans.recipes import from_mapping
 
@@ -34,6 +36,38 @@ class Run:
         self.samples = os.path.join(self.folder, "samples")
         self.reconstructions = os.path.join(self.folder, "reconstructions")
         self.tensorboard = os.path.join(self.folder, "tensorboard")
+
+    def refuse_foreign(self):
+        """Refuses a folder in which a run would overwrite files of others, or lie among pictures.
+
+        Raises:
+            ValueError: It holds no run, but pictures, or something of a name that a run gives its own files.
+        """
+        if self._is_known():
+            return
+        own = [os.path.relpath(path, self.folder) for path in vars(self).values() if path != self.previous_path]
+        taken = [name for name in own if os.path.isfile(os.path.join(self.folder, name))]
+        taken += [name for name in own if _has_entries(os.path.join(self.folder, name)) and name != "."]
+        taken += [name for name in os.listdir(self.folder) if name.lower().endswith(SUFFIXES)]
+        for name in os.listdir(self.folder):
+            inside = os.path.join(self.folder, name)
+            pictures = os.listdir(inside) if os.path.isdir(inside) and os.access(inside, os.R_OK) else []
+            taken += [os.path.join(name, each) for each in pictures if each.lower().endswith(SUFFIXES)]
+        if taken:
+            raise ValueError(
+                f"`--out` must be a new folder, or that of a run. {self.folder} is no run folder and holds "
+                f"{checks.printable(taken[0])}, which is not touched. Give another --out."
+            )
+
+    def _is_known(self):
+        """Returns whether the folder is that of a run, though a file of it may be damaged or missing."""
+        if os.path.exists(self.checkpoint_path) or os.path.exists(self.config_copy):
+            return True
+        try:
+            with open(self.config_path, encoding="utf-8") as file:
+                return "recipe" in json.loads(file.read(LARGEST))
+        except (OSError, ValueError, TypeError, RecursionError):
+            return False
 
     @contextlib.contextmanager
     def alone(self):
@@ -137,8 +171,8 @@ class Run:
         """Removes what a run writes, and nothing else; its model stays as previous.keras until the next one."""
         if os.path.exists(self.model_path):
             os.replace(self.model_path, self.previous_path)
+        # Its settings stay until the new ones are written: they tell that the folder is that of a run.
         single = [self.logs_path, f"{self.logs_path}.damaged", self.reals, self.checkpoint_path]
-        single += [self.config_copy, self.config_path]
         found = [path for path in single if os.path.exists(path)]
         for folder, patterns in (
             (self.samples, ("epoch_*.png", "training.gif")),
@@ -154,3 +188,7 @@ class Run:
                 os.rmdir(folder)
         with contextlib.suppress(OSError):
             os.rmdir(self.tensorboard)
+
+
+def _has_entries(path):
+    return os.path.isdir(path) and bool(os.listdir(path))

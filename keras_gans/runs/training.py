@@ -69,6 +69,7 @@ def train(recipe, folder, restart=False, samples=64, console=None):
     console = console or Console()
     samples = checks.positive_integer("samples", samples, minimum=0)
     run = Run(checks.writable_folder("--out", folder))
+    run.refuse_foreign()
     with run.alone():
         return _train(recipe, run, restart, samples, console)
 

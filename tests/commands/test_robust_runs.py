@@ -115,10 +115,23 @@ def test_settings_that_are_gone_or_damaged_come_from_their_copy(command, refused
         assert (gan_run / "config.json").read_bytes() == config
     (gan_run / "checkpoints" / "config.json").unlink()
     (gan_run / "config.json").unlink()
-    for name in ("checkpoints", "model.keras"):
-        sentence = refused(*train_arguments(gan_run, "gan", 2, "--seed", "5"), code=1)
-        assert f"{gan_run} has no config.json" in sentence and "--restart starts over" in sentence
-        shutil.rmtree(gan_run / name) if name == "checkpoints" else (gan_run / name).unlink()
+    sentence = refused(*train_arguments(gan_run, "gan", 2, "--seed", "5"), code=1)
+    assert f"{gan_run} has no config.json" in sentence and "--restart starts over" in sentence
+
+
+@pytest.mark.parametrize(
+    "name", ["model.keras", "logs.csv", "samples/mine.txt", "reals.png", "cat.JPG", "cats/1.webp", "config.json"]
+)
+def test_a_folder_of_other_things_is_no_run_folder(refused, tmp_path, name):
+    """Neither with nor without --restart is anything in it touched."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text('{"format": "mine"}')
+    (tmp_path / "notes.txt").write_text("mine")
+    before = contents(tmp_path)
+    for more in ([], ["--restart"]):
+        sentence = refused(*train_arguments(tmp_path, "gan", 1, *more))
+        assert name.partition("/")[0] in sentence and "Give another --out" in sentence
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize(
