@@ -9,6 +9,7 @@ import difflib
 import inspect
 import numbers
 import os
+import re
 import sys
 import tempfile
 import unicodedata
@@ -33,8 +34,12 @@ def shown(value, length=200):
 
 
 def first_line(error):
-    """Returns the first line of what an exception says, or its name where it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """Returns the first line of what an exception says, with the next where it only announces that, or its name."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text = text.rpartition("Error encountered:")[2]  # by which Keras means the error in a user's `call`
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    announces = lines[0].endswith(":") or lines[0].startswith("Exception encountered when calling")
+    return " ".join(lines[: 1 + announces])
 
 
 def received(**arguments):
@@ -168,7 +173,8 @@ def image_shape(value):
         raise ValueError(
             f"`image_shape` must be (height, width, channels), for example (32, 32, 3). {received(image_shape=value)}"
         )
-    height, width, channels = (positive_integer("image_shape", side, maximum=LARGEST_SIDE) for side in value)
+    sides = [positive_integer(f"image_shape[{place}]", each, maximum=LARGEST_SIDE) for place, each in enumerate(value)]
+    height, width, channels = sides
     if channels not in (1, 3):
         raise ValueError(f"`image_shape` must end in 1 (gray) or 3 (RGB) channels. {received(image_shape=value)}")
     return height, width, channels

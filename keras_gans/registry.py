@@ -28,9 +28,9 @@ def list_models():
     return sorted(VARIANTS)
 
 
-def get(name):
+def get(name, argument="name"):
     """Returns the class of the variant called `name`; the error of an unknown name suggests the nearest."""
-    module, _, attribute = VARIANTS[checks.one_of("name", name, list_models())].partition(":")
+    module, _, attribute = VARIANTS[checks.one_of(argument, name, list_models())].partition(":")
     return getattr(importlib.import_module(f"keras_gans.{module}"), attribute)
 
 
@@ -56,7 +56,7 @@ def create(
         variant: One of `list_models()`.
         image_shape: (height, width, channels) with 1 or 3 channels; `(d,)` for points, with `network="mlp"`.
         latent_dim: Length of a latent vector, default 128.
-        network: Name of the networks: `"dcgan"` or `"mlp"`.
+        network: Name of the networks, one of `keras_gans.networks.NETWORKS`, default `"dcgan"`.
         num_classes: 0, or the number of classes of a conditional model.
         network_options: Dict of options for both networks (`width=32`), or `{"generator": {...},
             "discriminator": {...}}`; they win over what the variant prefers.
@@ -68,7 +68,7 @@ def create(
     """
     if variant is None and "name" in knobs:  # as the argument was called before a model could have a name
         variant = knobs.pop("name")
-    name, variant, builders = variant, get(variant), networks.get(network)
+    name, variant, builders = variant, get(variant, "variant"), networks.get(network)
     known = knobs_of(variant)
     checks.no_unknown(f"The variant {name!r}", [knob for knob in knobs if knob not in (*known, "name")], known)
     if not isinstance(knobs.get("name", ""), str):
@@ -78,8 +78,8 @@ def create(
             "`image_shape` must be (height, width, channels), for example (32, 32, 3). "
             f"{checks.received(image_shape=image_shape)}"
         )
-    for side in image_shape:
-        checks.positive_integer("image_shape", side, maximum=checks.LARGEST_SIDE)
+    for place, side in enumerate(image_shape):
+        checks.positive_integer(f"image_shape[{place}]", side, maximum=checks.LARGEST_SIDE)
     smallest, largest = variant.minimum_latent_dim, checks.LARGEST_SIZE
     latent_dim = checks.positive_integer("latent_dim", latent_dim, minimum=smallest, maximum=largest)
     num_classes = checks.positive_integer("num_classes", num_classes, minimum=0, maximum=largest)

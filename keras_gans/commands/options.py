@@ -14,7 +14,7 @@ IMAGE_SIZE_HELP = "Pixels per side."
 CHANNELS_HELP = "1 for gray, 3 for RGB."
 PNG_HELP = "The .png file to write."
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .keras file or a run folder.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .keras file, a run folder or a preset.")]
 Classifier = Annotated[str, typer.Argument(metavar="MODEL", help="A .keras file of a classifier of images.")]
 Count = Annotated[int, typer.Option(help="Images to take, the same ones each time.")]
 Units = Annotated[
@@ -80,13 +80,19 @@ def parse_labels(text, model):
     """
     names = list(model.class_names or ())
     parts = [text] if text in names else [part.strip() for part in text.split(",")]
+    numbered = any(name.lstrip("-").isdigit() for name in names)
+    if numbered and not set(parts) <= set(names):  # "1" would be the name of one class and the place of another
+        raise ValueError(
+            f"`--labels` must be names of classes, since some of these are numbers: {', '.join(names)}. "
+            f"{checks.received(labels=text)}"
+        )
     try:
         return [names.index(part) if part in names else int(part) for part in parts]
     except ValueError:
         known = f", or of {', '.join(names)}" if names else ""
         wrong = next(part for part in parts if part not in names and not part.lstrip("-").isdigit())
         raise ValueError(
-            f"`labels` must be integers{known}, with commas between them. {checks.nearest(wrong, names)}"
+            f"`--labels` must be integers{known}, with commas between them. {checks.nearest(wrong, names)}"
             f"{checks.received(labels=text)}"
         ) from None
 

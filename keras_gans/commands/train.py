@@ -21,7 +21,9 @@ def parse_knobs(pairs):
         if not equals or not name.isidentifier():
             raise ValueError(f"`--knob` must be of the form name=value, as in --knob lam=1.0. Received: {pair!r}.")
         try:
-            knobs[name] = recipes.parse_value(text)
+            value = recipes.parse_value(text)
+            if knobs.setdefault(name, value) != value:
+                raise ValueError(f"`--knob` must give each knob once. Received: {name}={knobs[name]!r} and {value!r}.")
         except recipes.yaml.YAMLError:
             raise ValueError(
                 f"`--knob` must have a YAML value, as in lam=1.0 or targets=[0,1,1]. Received: {pair!r}."

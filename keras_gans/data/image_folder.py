@@ -37,6 +37,7 @@ _UPRIGHT = {  # EXIF orientation -> the operation that undoes it
 }
 _BLOCK = 256  # images handed to the threads at a time: bounds what a stop or an error has to wait for
 _SHOW_PROGRESS_FROM = 500  # images
+_MOST_NAMED = 10  # broken files, one line each
 
 
 class ImageFolder(ImageSource):
@@ -164,7 +165,7 @@ class ImageFolder(ImageSource):
         shape = (len(self.paths), *self.image_size, self.channels)
         _check_memory(shape)
         images = np.empty(shape, np.uint8)
-        kept, first_reason = [], None
+        kept, broken, first_reason = [], 0, None
         with _progress(progress, len(images)) as advance:
             for index, (image, reason) in enumerate(self.decoded(range(len(images)))):
                 advance()
@@ -174,8 +175,11 @@ class ImageFolder(ImageSource):
                 elif self.on_error == "raise":
                     raise _broken(self.paths[index], reason)
                 else:
-                    first_reason = first_reason or reason
-                    _warn(f"Skipped {self.paths[index]!r}: {reason}.")
+                    first_reason, broken = first_reason or reason, broken + 1
+                    if broken <= _MOST_NAMED:
+                        _warn(f"Skipped {self.paths[index]!r}: {reason}.")
+        if broken > _MOST_NAMED:
+            _warn(f"Skipped {broken - _MOST_NAMED:,} more files of {self.path!r} that cannot be read.")
         if not kept:
             raise ValueError(
                 f"None of the {len(self)} image files in {self.path!r} can be read. The first is {self.paths[0]!r}: "

@@ -87,7 +87,9 @@ class ParallelDataset(keras.utils.PyDataset):
         super().__init__()
         for name in ("__len__", "__getitem__"):
             if not hasattr(type(source), name):
-                raise TypeError(f"`source` must have {name}. {checks.received(source=type(source).__name__)}")
+                raise TypeError(f"`source` must have {name}. {checks.received(source=source)}")
+        if isinstance(source, dict):
+            raise TypeError("`source` must be read by places 0, 1, 2, ..., which a dict is not. Received: a dict.")
         if len(source) == 0:
             raise ValueError(f"`source` must hold at least one item. Received: an empty {type(source).__name__}.")
         if transform is not None and not callable(transform):

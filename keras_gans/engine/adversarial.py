@@ -7,6 +7,7 @@ simultaneous updates play one and the same game, its own penalty if it has one, 
 import logging
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_gans import checks
@@ -179,6 +180,7 @@ class AdversarialModel(Game, GenerativeModel):
         return ops.cast(called(self.discriminator, given(images, labels), training), "float32")
 
     def realness(self, images, labels=None):
+        images = self.as_floats(images) if isinstance(images, np.ndarray) else images
         return self.judge(self.score(images, labels, training=False))
 
     # The step ---------------------------------------------------------------------------------------------

@@ -39,6 +39,11 @@ def unpacked(data, conditional):
             )
         return found[0][0], found[1][0] if found[1] and conditional else None
     if isinstance(data, (tuple, list)):
+        if isinstance(data, list) and len(data) > 2 and len({np.shape(each) for each in data}) == 1:
+            raise ValueError(
+                "Images must be one array (n, ...), not one for each: make it with numpy.stack(images). "
+                f"Received: a {type(data).__name__} of {len(data)}, each of shape {np.shape(data[0])}."
+            )
         if len(data) != 2:
             raise ValueError(
                 "A batch must be `images` or `(images, labels)`: a third element would be dropped. "

@@ -44,6 +44,9 @@ def output_shape(argument, network, shape, num_classes=0, inputs="images"):
         raise ValueError(
             f"`{argument}` must accept inputs of shape {shape}. Keras says: {checks.first_line(error)}"
         ) from error
+    if not hasattr(outputs, "shape"):
+        kind = type(outputs).__name__
+        raise ValueError(f"`{argument}` must return one tensor. Received: a network that returns a {kind}.")
     return tuple(outputs.shape)
 
 

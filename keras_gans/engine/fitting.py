@@ -84,7 +84,7 @@ class Fitting:
                 f"{checks.received(steps_per_epoch=steps_per_epoch)}"
             )
         if validation_data is not None:
-            validation = self.checked_arrays(validation_data)
+            validation = self._validation(validation_data)
             if validation is None:
                 validation_data = self._checked_stream(validation_data)
             else:
@@ -167,11 +167,19 @@ class Fitting:
                 raise TypeError(f"`x` must be an array of images. Received: {type(x).__name__}.")
             return None
         images = x if isinstance(x, np.ndarray) else ops.convert_to_numpy(x)
+        images = images.astype(images.dtype.newbyteorder("="), copy=False)  # as the machine has it
         checks.images("images", images, self.image_shape)
         if y is None and self.num_classes == 0:
             return (images,)
         labels = None if y is None else ops.convert_to_numpy(y)
         return images, checks.labels(labels, len(images), self.num_classes)
+
+    def _validation(self, data):
+        """Returns `checked_arrays` of validation data, whose name an error has."""
+        try:
+            return self.checked_arrays(data)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"`validation_data`: {error}") from error
 
     def as_floats(self, images):
         """Checks images and returns them as a float32 array in [-1, 1]."""
@@ -218,6 +226,9 @@ def _counted(callbacks, batches):
         callbacks.append(RestOfEpoch(counter))
         return callbacks
     callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks] if callbacks else []
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(f"`callbacks` must be callbacks of Keras. {checks.received(callbacks=callback)}")
     if any(isinstance(callback, keras.callbacks.SwapEMAWeights) for callback in callbacks):
         raise ValueError(
             "SwapEMAWeights needs an optimizer with use_ema=True, which the models of keras_gans refuse. Use "

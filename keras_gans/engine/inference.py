@@ -74,7 +74,10 @@ class Inference:
         raise NotImplementedError(f"{type(self).__name__} must define fake().")
 
     def realness(self, images, labels=None):
-        """Returns one score (n,) per float32 image, higher = more real, at inference; None without a discriminator."""
+        """Returns one score (n,) per image, higher = more real, at inference; None without a discriminator.
+
+        Images are an array as for `fit`, or a float32 tensor in [-1, 1].
+        """
         del images, labels
 
     def normal_shape(self, count):

@@ -4,7 +4,9 @@ import io
 import logging
 import math
 import os
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 from keras import ops
@@ -89,6 +91,10 @@ class Saving:
             self.resume_at = resume_at
             for variable, value in zip(variables, before, strict=True):
                 variable.assign(value)
+            if os.path.isfile(filepath) and not (zipfile.is_zipfile(filepath) or h5py.is_hdf5(filepath)):
+                raise ValueError(
+                    f"The file {filepath} is cut short, damaged, or holds no weights; the model was left as it was."
+                ) from error
             raise ValueError(
                 f"The weights in {filepath} do not fit this {type(self).__name__}; it was left as it was. "
                 f"Keras says: {checks.first_line(error)}"
@@ -97,15 +103,14 @@ class Saving:
     def save(self, filepath, overwrite=True, **kwargs):
         """Like `keras.Model.save`, atomic for a `.keras` file; the HDF5 format of Keras 2 is refused."""
         filepath = checks.path("filepath", filepath)
-        if filepath.lower().endswith((".h5", ".hdf5")):
+        if not filepath.endswith(".keras"):
             raise ValueError(
-                "`filepath` must end in .keras: the HDF5 format of Keras 2 has no place for two optimisers, seeds and "
-                f"averages. Received: filepath={filepath!r}. For the weights alone, save_weights('name.weights.h5')."
+                "`filepath` must end in .keras: no other format has a place for two optimisers, seeds and averages. "
+                f"Received: filepath={filepath!r}. For the weights alone, save_weights('name.weights.h5')."
             )
+        if os.path.exists(filepath) and not overwrite:
+            raise FileExistsError(f"The file {filepath} exists. Give overwrite=True to replace it, or another name.")
         backend.sync(self)
-        if not filepath.endswith(".keras") or (os.path.exists(filepath) and not overwrite):
-            super().save(filepath, overwrite=overwrite, **kwargs)
-            return
         with files.replacing(filepath, suffix=".keras") as temporary:
             super().save(temporary, **kwargs)
 

@@ -16,7 +16,7 @@ def value_and_gradients(loss_fn, variables, scale_loss):
         loss, extras = loss_fn()
         objective = scale_loss(loss)
     tensors = [variable.value for variable in variables]
-    if objective.requires_grad:
+    if objective.requires_grad and tensors:  # of a frozen player there are none
         gradients = torch.autograd.grad(objective, tensors, allow_unused=True, materialize_grads=True)
     else:  # a loss that depends on no variable
         gradients = [torch.zeros_like(tensor) for tensor in tensors]

@@ -246,7 +246,8 @@ def load_data(data, split="train", image_size=None, channels=None, labels=True):
     try:
         return datasets.read(data, split, size, channels, labels)
     except ValueError as error:
-        raise ValueError(str(error).replace("`name`", "`--data`").replace("name=", "data=")) from error
+        sentence = str(error).replace("`name`", "`--data`").replace("`path`", "`--data`")
+        raise ValueError(sentence.replace("name=", "data=").replace("path=", "data=")) from error
 
 
 def is_folder(data):
@@ -281,6 +282,13 @@ def training_data(recipe, first=False, channels=None):
     elif recipe.limit is not None and recipe.limit < len(images):
         rows = slice(recipe.limit) if first else drawing.sample(len(images), recipe.limit, recipe.seed)
         images, labels = images[rows], None if labels is None else labels[rows]
+    if recipe.conditional and names is not None:
+        missing = [name for place, name in enumerate(names) if place not in labels]
+        if missing:
+            warnings.warn(
+                f"The {len(images):,} images hold none of {', '.join(missing)}: these classes are not learned.",
+                stacklevel=2,
+            )
     if recipe.flip:
         images = np.concatenate([images, images[:, :, ::-1]])
         labels = None if labels is None else np.concatenate([labels, labels])

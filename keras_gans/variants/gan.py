@@ -68,7 +68,7 @@ class GAN(AdversarialModel):
         **kwargs,
     ):
         self.loss_name = checks.one_of("loss", loss, sgan.LOSSES)
-        if len(tuple(targets)) != 3:
+        if not isinstance(targets, (list, tuple)) or len(targets) != 3:
             raise ValueError(
                 f"`targets` must be three numbers (fake, real, generator). {checks.received(targets=targets)}"
             )

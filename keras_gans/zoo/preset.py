@@ -73,6 +73,8 @@ def save(model, folder, about=None, precision="float32", overwrite=False, sample
     checks.one_of("precision", precision, PRECISIONS)
     overwrite = checks.flag("overwrite", overwrite)
     about = _checked_about(about)
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise FileExistsError(f"The file {folder} exists, where a folder would be made. Give another name.")
     if os.path.isdir(folder) and os.listdir(folder):
         if not overwrite or not os.path.isfile(os.path.join(folder, "metadata.json")):
             raise FileExistsError(

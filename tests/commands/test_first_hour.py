@@ -199,7 +199,9 @@ def test_labels_are_names_or_integers():
     class Named:
         class_names = ("3", "Bags, shoes", "x")
 
-    assert options.parse_labels("3,1", Named) == [0, 1]  # a name wins over a number
+    assert options.parse_labels("3,x", Named) == [0, 2]
+    with pytest.raises(ValueError, match="must be names of classes, since some of these are numbers"):
+        options.parse_labels("3,1", Named)  # of the class "3" and of the second class?
     assert options.parse_labels("Bags, shoes", Named) == [1] and options.parse_labels("x", Named) == [2]
 
 

@@ -81,7 +81,7 @@ def test_compile_refuses_what_would_fail_or_be_ignored(options, words):
         ({"network_options": {"width": 10**20}}, "`network_options` must have sizes up to"),
         ({"latent_dim": 10**20}, "`latent_dim` must be an integer from"),
         ({"num_classes": 10**20}, "`num_classes` must be an integer from"),
-        ({"image_shape": (10**20, 8, 1)}, "`image_shape` must be an integer from"),
+        ({"image_shape": (10**20, 8, 1)}, r"`image_shape\[0\]` must be an integer from"),
         ({"image_shape": None}, "`image_shape` must be "),
         ({"image_shape": 32}, "`image_shape` must be "),
         ({"name": 5}, "`name` of a model must be a string"),

@@ -116,7 +116,7 @@ def create(**arguments):
 @pytest.mark.parametrize(
     "arguments, error, words",
     [
-        ({"name": "o_gann"}, ValueError, "`name` must be one of .*Did you mean 'o_gan'"),
+        ({"name": "o_gann"}, ValueError, "`variant` must be one of .*Did you mean 'o_gan'"),
         ({"name": "gan", "loss": "hinges"}, ValueError, "`loss` must be one of .*Did you mean 'hinge'"),
         ({"name": "rsgan", "form": "average"}, ValueError, "`form` must be one of .*Did you mean 'averaged'"),
         ({"name": "o_gan", "base": "ganqp"}, ValueError, "`base` must be one of .*Did you mean 'gan_qp'"),

@@ -214,7 +214,7 @@ def test_networks_save_and_load(tmp_path, num_classes):
         ((32, 32), ValueError, r"`image_shape` must be \(height, width, channels\)"),
         ((32, 32, 2), ValueError, r"1 \(gray\) or 3 \(RGB\)"),
         (32, ValueError, "Received: image_shape=32"),
-        ((32.0, 32, 3), TypeError, "`image_shape` must be an integer"),
+        ((32.0, 32, 3), TypeError, r"`image_shape\[0\]` must be an integer"),
     ],
 )
 def test_bad_image_shapes(make, shape, error, words):
