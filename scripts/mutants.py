@@ -167,7 +167,7 @@ MUTANTS = [
     ),
     Mutant(
         "the averaged losses without their half",
-        "variants/rsgan.py",
+        "games/relativistic.py",
         "(mean(ops.softplus(-real)) + mean(ops.softplus(fake))) / 2.0",
         "(mean(ops.softplus(-real)) + mean(ops.softplus(fake)))",
         "variants/test_rsgan.py -k check_values",

@@ -25,8 +25,7 @@ from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine import AdversarialModel, descend, mean, two_players
-
-FORMS = ("pairwise", "averaged", "averaged_least_squares", "averaged_hinge")
+from keras_gans.games import relativistic
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -62,20 +61,12 @@ class RSGAN(AdversarialModel):
     relativistic = True
 
     def __init__(self, generator, discriminator, latent_dim, form="pairwise", **kwargs):
-        self.form = checks.one_of("form", form, FORMS)
+        self.form = checks.one_of("form", form, relativistic.FORMS)
         super().__init__(generator, discriminator, latent_dim, **kwargs)
 
     def discriminator_loss(self, real_logits, fake_logits):
         """Returns the scalar loss of the discriminator from two sets of logits (n, 1)."""
-        checks.same_shape(real_logits=real_logits, fake_logits=fake_logits)
-        if self.form == "pairwise":
-            return mean(ops.softplus(fake_logits - real_logits))
-        real, fake = real_logits - mean(fake_logits), fake_logits - mean(real_logits)
-        if self.form == "averaged":
-            return (mean(ops.softplus(-real)) + mean(ops.softplus(fake))) / 2.0
-        if self.form == "averaged_least_squares":
-            return (mean(ops.square(real - 1.0)) + mean(ops.square(fake + 1.0))) / 2.0
-        return (mean(ops.relu(1.0 - real)) + mean(ops.relu(1.0 + fake))) / 2.0
+        return relativistic.discriminator_loss(real_logits, fake_logits, self.form)
 
     def generator_loss(self, real_logits, fake_logits):
         """Returns the scalar loss of the generator: the same game, sides exchanged."""
