@@ -103,10 +103,6 @@ class AveragedModel(Carrying):
         return [variable for average in self.averages for variable in average.variables]
 
     @property
-    def non_trainable_variables(self):
-        return [*super().non_trainable_variables, *self.average_variables]
-
-    @property
     def variables(self):
         return [*super().variables, *self.average_variables]
 

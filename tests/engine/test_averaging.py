@@ -153,6 +153,8 @@ def test_any_model_is_averaged_after_each_step_and_trains_as_without(make, jit):
     for kept in snapshots.kept:
         expected = [0.5 * old + 0.5 * new for old, new in zip(expected, kept, strict=True)]
     assert len(snapshots.kept) == 6
+    state = model.non_trainable_variables  # a buffer that stood twice could not be donated to a compiled step
+    assert len(set(map(id, state))) == len(state) > 0
     with average.applied(model):
         for ours, theirs in zip(values(model), expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
