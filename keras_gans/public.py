@@ -13,6 +13,7 @@ from keras_gans import (
     schedules,
     zoo,
 )
+from keras_gans.adversarial_loss import AdversarialLoss
 from keras_gans.registry import create, list_models
 from keras_gans.regularization import attack, robust_accuracy
 from keras_gans.runs.loading import load
@@ -22,6 +23,7 @@ globals().update(registry.classes())
 
 __all__ = [
     *registry.classes(),
+    "AdversarialLoss",
     "analysis",
     "attack",
     "callbacks",

@@ -26,6 +26,7 @@ ALLOWED = {
     "pictures": {"output"},
     "engine": {"machine", "output", "schedules", "zoo"},  # the zoo in save_to_preset and from_preset alone
     "penalties": {"engine", "schedules"},
+    "adversarial_loss": {"engine", "games", "networks"},
     "games": {"engine"},
     "samplers": set(),
     "analysis": {"engine", "penalties"},
@@ -36,7 +37,7 @@ ALLOWED = {
     "regularization": {"engine"},
     "public": {
         *("analysis", "callbacks", "data", "layers", "metrics", "networks", "penalties", "registry", "regularization"),
-        *("runs", "schedules", "zoo"),
+        *("adversarial_loss", "runs", "schedules", "zoo"),
     },
     "data": {"engine", "output"},  # of the engine, tf.data alone
     "callbacks": {"engine", "output", "pictures"},

@@ -46,6 +46,8 @@ class Checkpoint(CopiedFresh):
             self.save()
 
     def on_epoch_end(self, epoch, logs=None):
+        if hasattr(self.model, "adversarial_loss"):  # a model of Keras does not count its epochs itself
+            self.model.epochs_done.assign(epoch + 1)
         if (epoch + 1) % self.every == 0:
             self.save()
 

@@ -8,8 +8,14 @@ from keras_gans.engine.adversarial import AdversarialModel
 from keras_gans.engine.attaching import attach
 from keras_gans.engine.averaging import WeightAverage
 from keras_gans.engine.blueprints import Part, two_players
-from keras_gans.engine.building import checked_network, given
-from keras_gans.engine.calls import called
+from keras_gans.engine.building import (
+    checked_network,
+    given,
+    output_shape,
+    refuse_unsavable,
+    warn_of_bounded_scores,
+)
+from keras_gans.engine.calls import called, collected
 from keras_gans.engine.differentiating import (
     captured,
     compiled_for,
@@ -23,18 +29,22 @@ from keras_gans.engine.gradients import (
     input_gradients,
     jacobian_product,
     mean,
+    preserved,
     value_and_gradients,
     value_and_input_pullback,
     value_and_pullback,
 )
 from keras_gans.engine.inference import standard_normal
 from keras_gans.engine.inspection import Probe, layer_paths, tap
+from keras_gans.engine.judging import judge, release
 from keras_gans.engine.kernels import precision
 from keras_gans.engine.model import GenerativeModel
-from keras_gans.engine.optimizers import PlayerOptimizers
+from keras_gans.engine.one_pass import OnePass, image_key, last_kernel, on_one_replica
+from keras_gans.engine.optimizers import PlayerOptimizers, player_optimizer
 from keras_gans.engine.passes import Passes, compiled, frozen_call, gradients_of, plus, share
 from keras_gans.engine.regularizing import LABELLED, UNLABELLED, Regularizer, StepSeed
 from keras_gans.engine.score import Score
+from keras_gans.engine.simultaneous import coupled_layers
 from keras_gans.engine.targets import Target, no_derivative
 from keras_gans.engine.vitals import Vitals, restore, snapshot
 from keras_gans.engine.wrapping import check_model, unwrap, wrap, wrapped_by
@@ -88,4 +98,17 @@ __all__ = [
     "value_and_pullback",
     "wrap",
     "wrapped_by",
+    "OnePass",
+    "image_key",
+    "last_kernel",
+    "judge",
+    "on_one_replica",
+    "release",
+    "output_shape",
+    "refuse_unsavable",
+    "warn_of_bounded_scores",
+    "collected",
+    "preserved",
+    "player_optimizer",
+    "coupled_layers",
 ]

@@ -31,7 +31,7 @@ def attach(model, average):
         raise ValueError("The model must be built before its weights can be averaged: call model.build(input_shape).")
     plain_setattr(model, "averages", [])
     # The object stays the user's own, with its variables and what refers to it: only its class can change.
-    plain_setattr(model, "__class__", _averaged(type(model)))
+    plain_setattr(model, "__class__", averaged(type(model)))
     return model.add_average(average)
 
 
@@ -73,7 +73,8 @@ class Carrying:
 _AVERAGED: dict[type, type] = {}
 
 
-def _averaged(cls):
+def averaged(cls):
+    """Returns the subclass of a model's class that carries averages."""
     if cls not in _AVERAGED:
         named = type("AveragedModel", (AveragedModel, cls), {"plain_class": cls})
         # All go by one name in files: their config says which class of model it is.

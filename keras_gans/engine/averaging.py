@@ -115,7 +115,13 @@ class WeightAverage(keras.layers.Layer):
         self.resolve(model)
         owners = [getattr(model, network) for network in self.networks] or [model]
         trained = {id(variable) for owner in owners for variable in owner.trainable_variables}
-        sources = [v for owner in owners for v in owner.variables if keras.backend.is_float_dtype(v.dtype)]
+        critic = {id(v) for v in model.adversarial_loss.state} if hasattr(model, "adversarial_loss") else ()
+        sources = [
+            v
+            for owner in owners
+            for v in owner.variables
+            if keras.backend.is_float_dtype(v.dtype) and id(v) not in critic
+        ]
         plain_setattr(self, "_sources", tuple(sources))
         plain_setattr(self, "_copied", tuple(self._is_copied(v, id(v) in trained) for v in sources))
         self.steps = self.add_weight(shape=(), initializer="zeros", dtype="int32", trainable=False, name="steps")

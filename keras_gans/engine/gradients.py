@@ -89,7 +89,7 @@ def mean(values):
 
 
 @contextlib.contextmanager
-def _preserved(networks):
+def preserved(networks):
     """Undoes what happens inside to the statistics (batch norm, spectral norm) of `networks`; seeds move on."""
     variables = [v for n in networks for v in n.non_trainable_variables if keras.backend.is_float_dtype(v.dtype)]
     before = [backend.read(variable) for variable in variables]
@@ -150,7 +150,7 @@ def _descend(objective, model, player, *arguments):
         return ops.cast(loss, "float32"), extras
 
     others = [getattr(model, name) for name in model.players if name != player]
-    with _preserved(others), _twice_differentiable(model, player):
+    with preserved(others), _twice_differentiable(model, player):
         loss, extras, gradients = value_and_gradients(regularised, variables, optimizer.scale_loss)
     backend.apply_gradients(optimizer, gradients, variables)
     return (loss, extras) if is_pair[-1] else loss

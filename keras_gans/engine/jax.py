@@ -10,6 +10,7 @@ from keras_gans.engine.jax_gradients import Scope, write  # and, below, the name
 from keras_gans.engine.jax_gradients import gradients_of as gradients_of
 from keras_gans.engine.jax_gradients import input_gradients as input_gradients
 from keras_gans.engine.jax_gradients import jacobian_product as jacobian_product
+from keras_gans.engine.jax_gradients import pullbacks as pullbacks
 from keras_gans.engine.jax_gradients import value_and_gradients as value_and_gradients
 from keras_gans.engine.jax_gradients import value_and_input_pullback as value_and_input_pullback
 from keras_gans.engine.jax_gradients import value_and_pullback as value_and_pullback
@@ -80,6 +81,11 @@ def after(data):
     return contextlib.nullcontext()
 
 
+def outside_of_graphs():
+    """Returns a context in which variables may be made while a step is traced."""
+    return contextlib.nullcontext()
+
+
 def sync(model):
     """Puts the values of the running step back into the variables (they are donated to the step)."""
     model.jax_state_sync()
@@ -134,14 +140,22 @@ def _stateless(step, groups):
     return stateless_step
 
 
-def stateful(model, step):
-    """Returns what Keras's trainer calls as a `train_step` here, from `step(data)` that writes variables."""
+def stateful(model, step, training=True):
+    """Returns what Keras's trainer calls as a `train_step` or `test_step`, from `step(data)` that writes variables."""
 
-    def train_step(state, data):
-        own = [model.trainable_variables, model.non_trainable_variables]
-        return _stateless(step, [*own, model.optimizer.variables, model.metrics_variables])(state, data)
+    def stateless_step(state, data):
+        groups = [model.trainable_variables, model.non_trainable_variables, model.metrics_variables]
+        if training:
+            groups.insert(2, model.optimizer.variables)
+        return _stateless(step, groups)(state, data)
 
-    return train_step
+    return stateless_step
+
+
+def value_at_step(model, variable, arguments):
+    """Returns the value of a model's variable that is not trained when its train function is called."""
+    state, _ = arguments
+    return next(value for each, value in zip(model.non_trainable_variables, state[1], strict=True) if each is variable)
 
 
 class BackendTrainer:

@@ -123,6 +123,26 @@ def depends(fn, argument):
     return any(found)
 
 
+def pullbacks(fn, variables):
+    """See `keras_gans.engine.one_pass.OnePass`."""
+    holder, variables = [], variables()
+
+    def outputs_first(values):
+        (outputs, extras), written = _pure(fn, holder, variables)(values)
+        return outputs, (extras, written)
+
+    values = [variable.value for variable in variables]
+    outputs, backward, (extras, written) = jax.vjp(outputs_first, values, has_aux=True)
+    write(holder, written)
+
+    def pullback(cotangents, wanted):
+        (found,) = backward([jnp.asarray(c, each.dtype) for c, each in zip(cotangents, outputs, strict=True)])
+        by_variable = {id(variable): gradient for variable, gradient in zip(variables, found, strict=True)}
+        return [by_variable[id(variable)] for variable in wanted]  # of the others the compiler removes what it can
+
+    return outputs, extras, pullback
+
+
 def gradients_of(fn, variables, like=None, differentiable=False):
     """See `keras_gans.engine.passes.gradients_of`."""
     del differentiable

@@ -167,16 +167,19 @@ def has_own_loss(model):
     return not type(model).compute_loss.__module__.startswith("keras.src.")
 
 
+def first_batch(iterator):
+    """Returns the first batch of an epoch iterator. Reason: those of the backends hand over different things."""
+    for _, _, batches in iterator:
+        return batches[0] if isinstance(batches, (list, tuple)) else next(batches)
+
+
 def build_on(model, iterator, data_batch, of_data):
     """Builds a model, its metrics and its loss as Keras does before the first step, on what `of_data` makes of a batch.
 
     Reason: Keras calls the model on the batch as it stands, which may hold unlabelled examples beside those that the
     model takes.
     """
-    if data_batch is None:
-        for _, _, batches in iterator:
-            data_batch = batches[0] if isinstance(batches, (list, tuple)) else next(batches)
-            break
+    data_batch = first_batch(iterator) if data_batch is None else data_batch
     type(model)._symbolic_build(model, data_batch=of_data(data_batch))
 
 

@@ -110,10 +110,28 @@ def gradients_of(fn, variables, like=None, differentiable=False):
     return loss, extras, dense, watched
 
 
-def stateful(model, step):
-    """Returns what Keras's trainer of this backend calls as a `train_step`, from `step(data)` that writes variables."""
-    del model
+def pullbacks(fn, variables):
+    """See `keras_gans.engine.one_pass.OnePass`."""
+    del variables
+    with tf.GradientTape(persistent=True) as tape:
+        outputs, extras = fn()
+
+    def pullback(cotangents, wanted):
+        return tape.gradient(outputs, [variable.value for variable in wanted], output_gradients=cotangents)
+
+    return outputs, extras, pullback
+
+
+def stateful(model, step, training=True):
+    """Returns what Keras's trainer calls as a `train_step` or `test_step`, from `step(data)` that writes variables."""
+    del model, training
     return step
+
+
+def value_at_step(model, variable, arguments):
+    """Returns the value of a model's variable that is not trained when its train function is called."""
+    del model, arguments
+    return read(variable)
 
 
 def apply_gradients(optimizer, gradients, variables):
@@ -209,6 +227,11 @@ def untuned(pipeline):
     options = tf.data.Options()
     options.autotune.enabled = False
     return pipeline.with_options(options)
+
+
+def outside_of_graphs():
+    """Returns a context in which variables may be made while a step is traced."""
+    return tf.init_scope()
 
 
 def sync(model):

@@ -113,10 +113,30 @@ def _detached_with_mask(value):
     return detached
 
 
-def stateful(model, step):
-    """Returns what Keras's trainer of this backend calls as a `train_step`, from `step(data)` that writes variables."""
-    del model
+def pullbacks(fn, variables):
+    """See `keras_gans.engine.one_pass.OnePass`."""
+    del variables
+    with torch.enable_grad():
+        outputs, extras = fn()
+
+    def pullback(cotangents, wanted):
+        pairs = [(each, c) for each, c in zip(outputs, cotangents, strict=True) if each.requires_grad]
+        tensors, (reached, given) = [variable.value for variable in wanted], zip(*pairs, strict=True)
+        return list(torch.autograd.grad(reached, tensors, given, retain_graph=True, allow_unused=True))
+
+    return [each.detach() for each in outputs], keras.tree.map_structure(_detached_with_mask, extras), pullback
+
+
+def stateful(model, step, training=True):
+    """Returns what Keras's trainer calls as a `train_step` or `test_step`, from `step(data)` that writes variables."""
+    del model, training
     return step
+
+
+def value_at_step(model, variable, arguments):
+    """Returns the value of a model's variable that is not trained when its train function is called."""
+    del model, arguments
+    return read(variable)
 
 
 def apply_gradients(optimizer, gradients, variables):
@@ -180,6 +200,11 @@ def end_epoch():
 def after(data):
     """Returns an empty context: a step here begins with its batch."""
     del data
+    return contextlib.nullcontext()
+
+
+def outside_of_graphs():
+    """Returns a context in which variables may be made while a step is traced."""
     return contextlib.nullcontext()
 
 
