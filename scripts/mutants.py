@@ -585,6 +585,63 @@ MUTANTS = [
         "divergences.kl(moved, clean, logits)",
         "regularization/test_virtual.py -k hand_derived",
     ),
+    # A critic as a loss
+    Mutant(
+        "in a relativistic game the model plays the critic's side",
+        "adversarial_loss.py",
+        "losses.discriminator_loss(fake, real, kind) if",
+        "losses.discriminator_loss(real, fake, kind) if",
+        f"test_adversarial_loss.py -k {STEP}",
+    ),
+    Mutant(
+        "the norm of the adversarial gradient holds that of the loss",
+        "engine/one_pass.py",
+        "self.gradients([variable], 0.0, at_image)",
+        "self.gradients([variable], 1.0, at_image)",
+        f"test_adversarial_loss.py -k {STEP}",
+    ),
+    Mutant(
+        "the norms hold the scale of the loss",
+        "engine/one_pass.py",
+        'ops.cast(each, "float32") / scale',
+        'ops.cast(each, "float32")',
+        "test_adversarial_loss.py -k mixed",
+    ),
+    Mutant(
+        "the adaptive weight rises while the critic wins",
+        "adversarial_loss.py",
+        "ops.logical_and(wins, mean > before)",
+        "ops.logical_and(wins, mean < before)",
+        "test_adversarial_loss.py -k smaller_of",
+    ),
+    Mutant(
+        "the adaptive weight lags behind a critic whose gradient grows",
+        "adversarial_loss.py",
+        "return ops.minimum(ratio, mean)",
+        "return mean",
+        "test_adversarial_loss.py -k smaller_of",
+    ),
+    Mutant(
+        "the critic is not pretrained",
+        "engine/judging.py",
+        "self.steps_per_execution > loss.begins",
+        "self.steps_per_execution > loss.start",
+        "test_adversarial_loss.py -k until_the_start",
+    ),
+    Mutant(
+        "the model's optimiser also moves the critic",
+        "engine/judging.py",
+        "if id(variable) not in of_critic",
+        "if id(variable) or of_critic",
+        "test_adversarial_loss.py -k at_a_weight_of_0",
+    ),
+    Mutant(
+        "seeds of a model with a critic are not loaded",
+        "adversarial_loss.py",
+        'state.assign(store[f"seed_{i}"])',
+        "pass",
+        "test_adversarial_loss.py -k bit_for_bit",
+    ),
 ]
 
 
