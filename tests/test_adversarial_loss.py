@@ -386,6 +386,8 @@ def test_batches_that_do_not_fit_are_named():
         network.fit(IMAGES, verbose=0)
     with pytest.raises(ValueError, match=r"target.shape=\(12, 4, 4\), output.shape=\(12, 4, 4, 1\)"):
         network.fit(IMAGES, TARGETS[..., 0], verbose=0)
+    with pytest.raises(ValueError, match=r"target.shape=\(12, 3, 4, 1\), output.shape=\(12, 4, 4, 1\)"):
+        network.fit(IMAGES, TARGETS[:, :3], verbose=0)
     without = keras.Sequential([keras.Input((4, 4, 1)), K.Conv2D(1, 1)])
     without.compile("adam", run_eagerly=True)
     with pytest.raises(ValueError, match="must have a loss of its own"):

@@ -24,6 +24,7 @@ class OnePass:
 
         def forward():
             outputs = called(model, self.x, training)
+            image = ops.cast(image_of(outputs), "float32")
             if model.loss is None and not has_own_loss(model) and not model.losses:
                 raise ValueError(
                     "The model must have a loss of its own beside an adversarial one: give `loss` to compile. "
@@ -31,7 +32,7 @@ class OnePass:
                 )
             loss = whole_loss(model, self.x, self.y, outputs, self._weight, training)
             scaled = model.optimizer.scale_loss(loss) if training else loss
-            return [scaled, ops.cast(image_of(outputs), "float32")], (loss, outputs)
+            return [scaled, image], (loss, outputs)
 
         if training:
             (_, image), (self.loss, self._outputs), self._pullback = backend.pullbacks(
