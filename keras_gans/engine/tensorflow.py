@@ -7,6 +7,8 @@ from tensorflow.python.util import _pywrap_util_port
 
 from keras_gans import machine
 from keras_gans.engine.private_keras import data_adapter
+from keras_gans.engine.tensorflow_gradients import gradients_of as gradients_of
+from keras_gans.engine.tensorflow_gradients import pullbacks as pullbacks
 
 machine.tell_if_slow(_pywrap_util_port.IsMklEnabled())  # TensorFlow decides once, at its import
 
@@ -89,37 +91,6 @@ def jacobian_product(losses, groups, vectors):
             for gradient, part in zip(inner.gradient(value, group, **zero), vector, strict=True):
                 total += tf.reduce_sum(tf.convert_to_tensor(gradient) * part)
     return [tf.convert_to_tensor(product) for product in outer.gradient(total, flat, **zero)]
-
-
-def gradients_of(fn, variables, like=None, differentiable=False):
-    """See `keras_gans.engine.passes.gradients_of`."""
-    del like, differentiable
-    watched = {}
-
-    def watch(key, tensor):
-        watched[key] = tf.identity(tensor)
-        tape.watch(watched[key])
-        return watched[key]
-
-    with tf.GradientTape(watch_accessed_variables=variables is not None) as tape:
-        loss, extras = fn(watch)
-    sources = [variable.value for variable in variables()] if variables else []
-    found = tape.gradient(loss, [sources, watched])
-    # Embeddings give IndexedSlices: one slice for each look-up, where a norm needs their sum.
-    dense, watched = tf.nest.map_structure(lambda each: None if each is None else tf.convert_to_tensor(each), found)
-    return loss, extras, dense, watched
-
-
-def pullbacks(fn, variables):
-    """See `keras_gans.engine.one_pass.OnePass`."""
-    del variables
-    with tf.GradientTape(persistent=True) as tape:
-        outputs, extras = fn()
-
-    def pullback(cotangents, wanted):
-        return tape.gradient(outputs, [variable.value for variable in wanted], output_gradients=cotangents)
-
-    return outputs, extras, pullback
 
 
 def stateful(model, step, training=True):
