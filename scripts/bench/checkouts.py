@@ -16,8 +16,9 @@ import sys
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TURN = """
-import sys, time
+import os, sys, time
 import keras_gans as kg, keras, numpy as np
+assert os.path.dirname(os.path.dirname(kg.__file__)) == os.getcwd(), kg.__file__
 variant, network, width, batch, steps = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
 images = np.random.default_rng(0).integers(0, 256, (batch, 32, 32, 3), "uint8")
 keras.utils.set_random_seed(0)
@@ -39,7 +40,7 @@ def turn(folder, arguments):
     options = (arguments.variant, arguments.network, arguments.width, arguments.batch_size, arguments.steps)
     environment = {**os.environ, "PYTHONPATH": folder, "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", TURN, *map(str, options)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"The step in {folder} failed:\n{done.stderr}")
     return [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("ms ")]

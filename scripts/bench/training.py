@@ -149,7 +149,8 @@ def _tutorial(keras, ours, betas):
             gradients = tape.gradient(d_loss, self.discriminator.trainable_weights)
             self.d_optimizer.apply_gradients(zip(gradients, self.discriminator.trainable_weights, strict=True))
             with tf.GradientTape() as tape:
-                scores = self.discriminator(self.generator(tf.random.normal((rows, LATENT_DIM)), training=True))
+                fakes = self.generator(tf.random.normal((rows, LATENT_DIM)), training=True)
+                scores = self.discriminator(fakes, training=True)
                 g_loss = self.loss_fn(tf.ones_like(scores), scores)
             gradients = tape.gradient(g_loss, self.generator.trainable_weights)
             self.g_optimizer.apply_gradients(zip(gradients, self.generator.trainable_weights, strict=True))

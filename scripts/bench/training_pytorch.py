@@ -8,15 +8,9 @@ from unittest import mock
 
 LATENT_DIM, SIZE = 128, 32
 BETAS = {"dcgan": (0.5, 0.999), "sngan": (0.0, 0.9), "r3gan": (0.0, 0.99)}
-UNUSED = (
-    "skimage",
-    "torchvision",
-    "torchvision.utils",
-    "tensorboardX",
-    "visdom",
-    "tensorflow",
-    "torch.utils.tensorboard",
-)
+# What the packages import for data, logs and pictures; their networks and steps need none of it.
+UNUSED = ("skimage", "tensorboardX", "visdom", "tensorflow", "torch.utils.tensorboard", "torchvision")
+UNUSED += tuple(f"torchvision.{part}" for part in ("utils", "transforms", "datasets", "datasets.utils"))
 
 
 class Torch:
