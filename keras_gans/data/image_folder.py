@@ -16,8 +16,8 @@ from PIL import Image, UnidentifiedImageError
 from keras_gans import checks
 from keras_gans.data.arrays import height_and_width, resampling
 from keras_gans.data.source import ImageSource
+from keras_gans.output.images import SUFFIXES
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2")
 _HEIF = (".heic", ".heif")  # of phones; read where the package pillow-heif is installed
 
 # Only these decoders look at the bytes: a PostScript file named .png must not reach Ghostscript.

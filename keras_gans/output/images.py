@@ -8,6 +8,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from keras_gans.output import files
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2")
+
 
 def to_pillow(picture):
     """Returns a `PIL.Image` of a uint8 array (h, w, 1 or 3)."""

@@ -8,8 +8,8 @@ import shutil
 import warnings
 
 from keras_gans import checks
-from keras_gans.data.image_folder import SUFFIXES
 from keras_gans.output import files, locks, logs
+from keras_gans.output.images import SUFFIXES
 from keras_gans.recipes import from_mapping
 
 FORMAT = 1  # of config.json
