@@ -28,9 +28,17 @@ RECIPES = os.path.join(ROOT, "scripts", "comparisons")
 DOCS = os.path.join(ROOT, "docs")
 QUESTIONS = {
     "rsgan": ("RSGAN against GAN", [("gan", True, "GAN"), ("rsgan", True, "RSGAN")]),
+    "rsgan_spectral": (
+        "RSGAN against GAN, with spectral norm",
+        [("gan_spectral", True, "GAN"), ("rsgan_spectral", True, "RSGAN")],
+    ),
     "cascading": (
         "Cascading rejection with 1, 2 and 4 levels",
         [(f"cascading_{levels}", True, f"N = {levels}") for levels in (1, 2, 4)],
+    ),
+    "cascading_spectral": (
+        "Cascading rejection with 1 and 4 levels, with spectral norm",
+        [(f"cascading_{levels}_spectral", True, f"N = {levels}") for levels in (1, 4)],
     ),
     "o_gan": (
         "What O-GAN's encoder costs",
