@@ -6,7 +6,7 @@ them. A table gives the median time of a step, its range, images per second, the
 product reaches for so many operations, and the peak memory of the process. The sides:
 
     ours            keras_gans: fit on the backend of --backend, alternating updates
-    simultaneous    the same, with update="simultaneous" (gradient reuse where it is exact)
+    simultaneous    the same, with update="simultaneous" (gradient reuse; not with batch norm or hinge)
     auto            ours in the precision that `precision: auto` takes on this machine, where that is not float32
     keras           a keras.Model with a train_step as the tutorials of Keras write it, our networks (TensorFlow)
     pytorch         the step as one writes it in PyTorch, eager
@@ -39,7 +39,13 @@ OF_KERAS = ("ours", "simultaneous", "auto", "keras")
 OF_TORCH = ("pytorch", "channels_last", "compiled", "torchgan", "mimicry")
 SIDES = (*OF_KERAS, *OF_TORCH)
 # Forward passes of generator and discriminator that a step is worth; gradients of weights and inputs are one each.
-PASSES = {"alternating": (4, 8), "constant": (3, 6), "r3gan": (4, 15)}
+PASSES = {
+    "alternating": (4, 8),
+    "constant_ratio": (3, 6),
+    "per_sample": (3, 6),
+    "two_pullbacks": (3, 7),
+    "r3gan": (4, 15),
+}
 
 
 class Keras:
@@ -75,7 +81,13 @@ class Keras:
             if variant == "ign":
                 model.adapt(self.images)
         self.model, self.batch_size = model, arguments.batch_size
-        passes = "constant" if side == "simultaneous" else "r3gan" if variant == "r3gan" else "alternating"
+        passes = (
+            kg.engine.simultaneous.form(model)
+            if side == "simultaneous"
+            else "r3gan"
+            if variant == "r3gan"
+            else "alternating"
+        )
         operations = [_operations(player) for player in self.players]
         self.operations = (
             None if variant == "ign" else sum(a * b for a, b in zip(PASSES[passes], operations, strict=True))
