@@ -10,6 +10,7 @@ from keras_gans import (
     penalties,
     registry,
     regularization,
+    samplers,
     schedules,
     zoo,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "penalties",
     "regularization",
     "robust_accuracy",
+    "samplers",
     "schedules",
     "zoo",
 ]

@@ -8,6 +8,8 @@ from keras_gans import checks, networks
 
 VARIANTS = {
     "cascading_rejection_gan": "variants.cascading_rejection_gan:CascadingRejectionGAN",
+    "energy_based_model": "variants.energy_based_model:EnergyBasedModel",
+    "energy_gan": "variants.energy_gan:EnergyGAN",
     "f_gan": "variants.f_gan:FGAN",
     "gan": "variants.gan:GAN",
     "gan_qp": "variants.gan_qp:GANQP",
@@ -94,7 +96,7 @@ def create(
         known = _options_of(builders, part.builder, given)
         checks.no_unknown(f"The {player} of network {network!r}", [o for o in given if o not in known], known)
         options = {**_suitable(part.options, known, builders), **given}
-        if "normalization" not in given:
+        if "normalization" not in given and player == "discriminator":
             _warn_of_no_bound(name, network, part.options, options, knobs)
         built[player] = getattr(builders, part.builder)(image_shape, part.size, **labels, **options)
     if "latent_dim" in inspect.signature(variant.__init__).parameters:

@@ -28,7 +28,7 @@ ALLOWED = {
     "penalties": {"engine", "schedules"},
     "adversarial_loss": {"engine", "games", "networks"},
     "games": {"engine"},
-    "samplers": set(),
+    "samplers": {"engine"},
     "analysis": {"engine", "penalties"},
     "layers": {"engine"},  # the fused batch norm of TensorFlow lives in engine/kernels.py
     "networks": {"layers"},
@@ -37,7 +37,7 @@ ALLOWED = {
     "regularization": {"engine"},
     "public": {
         *("analysis", "callbacks", "data", "layers", "metrics", "networks", "penalties", "registry", "regularization"),
-        *("adversarial_loss", "runs", "schedules", "zoo"),
+        *("adversarial_loss", "runs", "samplers", "schedules", "zoo"),
     },
     "data": {"engine", "output"},  # of the engine, tf.data alone
     "callbacks": {"engine", "output", "pictures"},

@@ -147,3 +147,58 @@ def self_map_shape(argument, network, shape_argument, shape=None):
             f"Received: a network from {(None, *shape)} to {outputs}."
         )
     return shape
+
+
+def score_input_shape(argument, network, shape_argument, shape=None, num_classes=0):
+    """Returns the shape of one image of a network that maps images to one score each, (n, 1).
+
+    Args:
+        argument: Name of the network's argument, for the error sentences.
+        network: A `keras.Model`, of images, or of `[images, labels]` where `num_classes` is above 0.
+        shape_argument, shape: Name and value of the argument that tells the shape where the network does not.
+        num_classes: That of the model.
+    """
+    known = getattr(network, "inputs", None)
+    shape = tuple(shape or (known[0].shape[1:] if known else ()))
+    if len(shape) != 3 or None in shape:
+        raise ValueError(
+            f"`{shape_argument}` must be (height, width, channels): that of the images that `{argument}` takes, where "
+            f"it does not tell. {checks.received(**{shape_argument: shape or None})}"
+        )
+    outputs = output_shape(argument, network, (None, *shape), num_classes)
+    if outputs != (None, 1):
+        raise ValueError(
+            f"`{argument}` must return one value per image, shape (n, 1). Received: output shape {outputs}."
+        )
+    return shape
+
+
+def joined(features, latent_dim, width=256):
+    """Returns a network of pairs, `[*inputs of features, latents]` -> (n, 1), over one of features (n, d)."""
+    latents = keras.Input((latent_dim,), name="pair_latents")
+    inputs = [keras.Input(each.shape[1:], dtype=each.dtype, name=f"pair_{each.name}") for each in features.inputs]
+    x = keras.layers.Concatenate(name="pair")([features(inputs if len(inputs) > 1 else inputs[0]), latents])
+    x = keras.layers.LeakyReLU(negative_slope=0.2)(keras.layers.Dense(width, name="pair_hidden")(x))
+    return keras.Model(
+        [*inputs, latents], keras.layers.Dense(1, dtype="float32", name="pair_score")(x), name="estimator"
+    )
+
+
+def estimator_of_entropy(estimator, image_shape, latent_dim, num_classes, pairs):
+    """Returns the network that estimates what a generator's images say of their latents.
+
+    Args:
+        estimator: A `keras.Model`, images -> (n, latent_dim); for pairs also `[images, latents]` -> (n, 1).
+        image_shape, latent_dim, num_classes: Those of the model.
+        pairs: Whether a network of pairs is wanted: one of images is built into one.
+    """
+    inputs = getattr(checked_network("estimator", estimator), "inputs", None) or ()
+    if pairs and len(inputs) == 2 + (num_classes > 0):
+        return estimator
+    outputs = output_shape("estimator", estimator, (None, *image_shape), num_classes)
+    if not pairs and outputs != (None, latent_dim):
+        raise ValueError(
+            f"`estimator` must return encodings (n, {latent_dim}) of images, as long as the latents. "
+            f"Received: output shape {outputs}."
+        )
+    return joined(estimator, latent_dim) if pairs else estimator

@@ -60,3 +60,18 @@ def in_batches(function, arrays, batch_size):
         for array, part in zip(keras.tree.flatten(whole), keras.tree.flatten(parts), strict=True):
             array[start : start + count] = part[:count]
     return whole
+
+
+def first_call_locked(function):
+    """Returns a function whose first call, which compiles, keeps the calls of other threads waiting."""
+    lock, called = threading.Lock(), []
+
+    def call(*arguments):
+        if called:
+            return function(*arguments)
+        with lock:
+            result = function(*arguments)
+            called.append(True)
+        return result
+
+    return call

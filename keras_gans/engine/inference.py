@@ -4,14 +4,13 @@ import inspect
 import math
 import operator
 import random
-import threading
 
 import numpy as np
 from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine.backend import module as backend
-from keras_gans.engine.calls import in_batches
+from keras_gans.engine.calls import first_call_locked, in_batches
 from keras_gans.engine.private_keras import layers_of
 from keras_gans.output.images import to_pillow
 
@@ -24,6 +23,11 @@ def standard_normal(shape, seed=None):
     """Returns float32 numbers of N(0, 1); an integer `seed` gives the same ones on every backend and machine."""
     seed = random.getrandbits(63) if seed is None else seed  # `keras.utils.set_random_seed` fixes these, too
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def in_form(images, output):
+    """Returns images (n, h, w, c) as they are, or as a list of `PIL.Image` for `output="pil"`."""
+    return [to_pillow(image) for image in images] if checks.one_of("output", output, OUTPUTS) == "pil" else images
 
 
 def class_indices(model, labels):
@@ -143,7 +147,7 @@ class Inference:
         if output == "pil" and len(self.image_shape) != 3:
             raise ValueError(f"`output` must be 'array': the model makes points of shape {self.image_shape}.")
         images = self.decode(self.latents_for(n, seed), self.labels_for(n, labels), average=average, **options)
-        return [to_pillow(image) for image in images] if output == "pil" else images
+        return in_form(images, output)
 
     def decode(self, latents, labels=None, average=False):
         """Returns the images (uint8) of given latents (n, *latent_shape); `average` as for `generate`.
@@ -228,7 +232,7 @@ class Inference:
         with self._compiling:
             if self._compiled_functions.get(name, ((), [], None))[2] is not function:  # another thread was here first
                 return self._compiled_function(name, fn)
-            function = _first_call_locked(backend.compiled(self, fn))
+            function = first_call_locked(backend.compiled(self, fn))
             self._compiled_functions[name] = (parts, policies, function)
         return function
 
@@ -243,18 +247,3 @@ class Inference:
         if len(self.image_shape) != 3:
             return images
         return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype("uint8")
-
-
-def _first_call_locked(function):
-    """Returns a function whose first call, which compiles, keeps the calls of other threads waiting."""
-    lock, called = threading.Lock(), []
-
-    def call(*arguments):
-        if called:
-            return function(*arguments)
-        with lock:
-            result = function(*arguments)
-            called.append(True)
-        return result
-
-    return call

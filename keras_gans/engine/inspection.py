@@ -40,6 +40,20 @@ def is_recording():
     return _recorder.get() is not None
 
 
+@contextlib.contextmanager
+def unwatched():
+    """Inside this scope nothing is watched: the tensors of a loop's body are of no use outside of it."""
+    recorder = _recorder.get()
+    before = getattr(recorder, "silent", None)
+    if recorder is not None:
+        recorder.silent = True
+    try:
+        yield
+    finally:
+        if recorder is not None:
+            recorder.silent = before
+
+
 def layer_paths(model):
     """Returns `{path: layer}` of all layers of a model, nested ones included, in the order of the model.
 
@@ -72,7 +86,7 @@ class _Recorder:
 
     def __init__(self, paths, patterns):
         self.paths = {id(layer): path for path, layer in paths.items()}
-        self.patterns, self.found, self.offered = patterns, {}, []
+        self.patterns, self.found, self.offered, self.silent = patterns, {}, [], False
 
     def offer(self, owner, name, tensor):
         path = self.paths.get(id(owner))
@@ -80,6 +94,8 @@ class _Recorder:
 
     def keep(self, name, value):
         """Keeps the tensors of `value` under `name`; a second call of the same layer is `name[1]`."""
+        if self.silent:
+            return
         self.offered.append(name)
         if not any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns):
             return

@@ -52,6 +52,7 @@ class GenerativeModel(Fitting, Inference, Saving, Carrying, BuiltByConstructor, 
     networks: tuple[str, ...] = ()
     players: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
+    training_logs: tuple[str, ...] = ()  # those of them that `evaluate` does not have
     averaged: tuple[str, ...] = ()  # networks that a weight moving average takes: by default the first
     updates: tuple[str, ...] = ("alternating",)  # how the players may move, the first by default
     update = "alternating"  # how they do since `compile`

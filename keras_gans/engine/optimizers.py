@@ -12,7 +12,7 @@ from keras import ops
 from keras.optimizers import LossScaleOptimizer
 
 from keras_gans import checks
-from keras_gans.engine.private_keras import count_step, layers_of, own_variables, trained_variables
+from keras_gans.engine.private_keras import count_step, layers_of, own_variables, second_moment, trained_variables
 
 
 def player_optimizer(argument, optimizer, network):
@@ -142,3 +142,22 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
             for player, optimizer in config["players"].items()
         }
         return cls(players, name=config["name"])
+
+
+@keras.saving.register_keras_serializable("keras_gans")
+class ClippedAdam(keras.optimizers.Adam):
+    """Adam whose gradients are clipped, entry by entry, to what they have been: |g| <= 3 sqrt(v) + 0.1.
+
+    v is the second moment, corrected for its start at 0, before this step; in the first step it is 0. Entries that are
+    not finite count as 0. Arguments as `keras.optimizers.Adam`.
+
+    Reference: the published code of arXiv:1903.08689.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        steps = ops.cast(self.iterations, "float32")
+        decay = ops.where(steps > 0, 1.0 - ops.power(ops.cast(self.beta_2, "float32"), steps), 1.0)
+        moment = ops.cast(second_moment(self, variable), "float32") / decay
+        bound = 3.0 * ops.sqrt(moment) + 0.1
+        finite = ops.where(ops.isfinite(gradient), ops.cast(gradient, "float32"), 0.0)
+        super().update_step(ops.cast(ops.clip(finite, -bound, bound), gradient.dtype), variable, learning_rate)

@@ -86,6 +86,11 @@ def raw_iterations(optimizer):
     return optimizer._iterations
 
 
+def second_moment(optimizer, variable):
+    """Returns the variable in which an Adam keeps a weight's mean squared gradients. Reason: it has no public name."""
+    return optimizer._velocities[optimizer._get_variable_index(variable)]
+
+
 def forget_loss_tracker(model):
     """Takes away the mean called `loss` that `compile` makes. Reason: ours is that of the logged losses."""
     model._loss_tracker = None

@@ -16,8 +16,12 @@ import keras_gans as kg
 from tests.conftest import BACKEND
 
 SHAPE, LATENT_DIM, BATCH = (8, 8, 1), 4, 6
-KNOBS = {"ign": {"noise": "gaussian"}, **{name: {"critic_steps": 1} for name in ("wgan", "wgan_gp", "gan_qp")}}
+KNOBS = {
+    "ign": {"noise": "gaussian"},
+    **{name: {"critic_steps": 1} for name in ("energy_gan", "wgan", "wgan_gp", "gan_qp")},
+}
 KNOBS["cascading_rejection_gan"] = {"levels": 2}
+KNOBS["energy_based_model"] = {"sampling_steps": 2, "buffer_size": 20, "step_size": 1.0}
 TOLERANCES = {1: 1e-5, 10: 1e-4}  # by the number of steps taken
 
 
@@ -54,6 +58,8 @@ def train(name, wanted):
     model.sample_latents = lambda count, training=True: ops.convert_to_tensor(next(queue))
     mixing = ops.convert_to_tensor(rng.random(BATCH).astype("float32"))
     model.mixing_weights = lambda count: mixing
+    model.draw_normal = lambda shape, training=True: ops.convert_to_tensor(rng.normal(size=shape).astype("float32"))
+    model.draw_uniform = lambda shape: ops.convert_to_tensor(rng.random(shape).astype("float32"))
     optimizers = [keras.optimizers.SGD(0.01, momentum=0.5) for _ in model.players]
     model.compile(**dict(zip(map(model.optimizer_argument, model.players), optimizers, strict=True)), run_eagerly=True)
     images = rng.integers(0, 256, (steps * BATCH, *SHAPE), dtype="uint8")

@@ -12,6 +12,7 @@ SHAPE, LATENT_DIM, CLASSES = (8, 8, 1), 4, 3
 KNOBS = {
     "cascading_rejection_gan": {"levels": 2},  # two tell what four do, in half of the graph
     "wgan": {"clip": 2.0},  # wide enough to leave the small networks alone
+    "energy_based_model": {"sampling_steps": 2, "generation_steps": 2, "buffer_size": 16},
     "ign": {"noise": "gaussian"},  # the spectrum of the data needs arrays, or `adapt` before a dataset
 }
 

@@ -20,6 +20,7 @@ START, RATE = (0.5, 0.8), 0.1
 # name: knobs of the variant, objective of the Dirac-GAN, its knobs
 TABLE = {
     "cascading_rejection_gan": ({"levels": 3}, "hinge", {}),
+    "energy_gan": ({"entropy_weight": 0.0, "penalty_weight": 0.1}, "wgan", {"r1": 0.2}),
     "f_gan": ({}, "sgan_ns", {}),
     "gan": ({}, "sgan_ns", {}),
     "gan_qp": ({"lam": 1.0}, "gan_qp", {}),

@@ -91,7 +91,10 @@ def test_conditional_models_take_pairs_in_every_form(name):
         results.append(small.weights(model))
     small.assert_same(*results)
     assert model.generate(5, labels=[0, 1, 2, 0, 1]).shape == (5, *small.SHAPE)
-    assert model.predict([np.zeros((2, 4), "float32"), np.array([0, 2])], verbose=0).shape == (2, *small.SHAPE)
+    assert model.predict([np.zeros((2, *model.latent_shape), "float32"), np.array([0, 2])], verbose=0).shape == (
+        2,
+        *small.SHAPE,
+    )
     assert all(np.isfinite(v) for v in model.evaluate(images, labels, return_dict=True, verbose=0).values())
 
 
@@ -118,7 +121,8 @@ def test_evaluate_reports_losses_and_validation_leaves_training_as_it_is(name):
     validated = small.shared(name)
     history = validated.fit(images[:12], batch_size=4, epochs=2, validation_data=(images[12:],), verbose=0).history
     small.assert_same(expected, small.weights(validated))
-    evaluated = {log for log in validated.all_logs() if "penalty" not in log}  # a penalty is part of training alone
+    training = (*validated.training_logs, "penalty")  # a penalty is part of training alone
+    evaluated = {log for log in validated.all_logs() if log not in training}
     assert {f"val_{log}" for log in evaluated} <= set(history)
     before = small.weights(validated)
     results = validated.evaluate(images, batch_size=4, return_dict=True, verbose=0)
@@ -252,7 +256,8 @@ def test_a_nan_of_either_player_ends_training(name):
         steps = []
         count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs, steps=steps: steps.append(batch))
         model.fit(images, batch_size=4, callbacks=[keras.callbacks.TerminateOnNaN(), count], verbose=0)
-        assert steps == [0]
+        goes_back = hasattr(model, "rollbacks")  # by itself, to weights that are good
+        assert steps == ([*range(10)] if goes_back else [0])
 
 
 @typical_variants

@@ -16,6 +16,8 @@ ADAM_HALF = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-7}
 ADAM_ZERO = {"beta_1": 0.0, "beta_2": 0.9, "epsilon": 1e-7}
 OPTIMIZERS = {
     ("cascading_rejection_gan", ()): ("Adam", (2e-4, 2e-4), ADAM_ZERO),
+    ("energy_based_model", ()): ("ClippedAdam", (3e-4,), {"beta_1": 0.0, "beta_2": 0.999, "epsilon": 1e-7}),
+    ("energy_gan", ()): ("Adam", (1e-4, 1e-4, 1e-4), {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-7}),
     ("f_gan", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
     ("gan", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
     ("gan", (("loss", "hinge"),)): ("Adam", (2e-4, 2e-4), ADAM_ZERO),
@@ -30,7 +32,7 @@ OPTIMIZERS = {
     ("wgan_div", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
     ("wgan_gp", ()): ("Adam", (1e-4, 1e-4), ADAM_ZERO),
 }
-CRITIC_STEPS = {"wgan": 5, "wgan_gp": 5, "gan_qp": 2}  # 1 for all others
+CRITIC_STEPS = {"energy_gan": 5, "wgan": 5, "wgan_gp": 5, "gan_qp": 2}  # 1 for all others
 
 
 def test_the_table_names_every_variant():
