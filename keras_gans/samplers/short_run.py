@@ -7,12 +7,14 @@ from keras_gans import checks
 from keras_gans.engine.inference import in_form
 from keras_gans.engine.inspection import unwatched
 from keras_gans.samplers import dynamics
+from keras_gans.samplers.spectrum import SpectrumNoise
 
+NOISES = ("spectrum", "uniform")
 STARTS = ("noise", "buffer")
 NOISE = 20190320  # seed of the noise from which missing pixels start, the same every time
 
 
-class ShortRun:
+class ShortRun(SpectrumNoise):
     """The part of an energy-based model that makes pictures.
 
     A model has `energies(pixels, labels)`, of images in [0, 1], and the numbers `sampling_steps`, `generation_steps`,
@@ -20,12 +22,16 @@ class ShortRun:
     start.
     """
 
+    noises = NOISES
+
     @property
     def latent_shape(self):
         return self.image_shape
 
     def latents_of(self, normal):
-        """Returns images of U(-1, 1) pixels, where chains start, made of N(0, 1) numbers."""
+        """Returns images in [-1, 1], where chains start: U(-1, 1) pixels, or noise with the spectrum of the data."""
+        if self.has_spectrum():
+            return ops.clip(super().latents_of(normal), -1.0, 1.0)
         return ops.erf(ops.convert_to_tensor(normal) / 2**0.5)
 
     def chain(self, start, labels=None, noise=None, free=1.0, steps=None):

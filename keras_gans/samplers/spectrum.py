@@ -62,14 +62,17 @@ class SpectrumNoise:
     The statistics are state of the model, saved and loaded with it; before `adapt` they are those of white noise.
     """
 
+    noises = NOISES
+
     def prepare_noise(self, noise):
         """Called by the constructor once `latent_shape` is known.
 
         Args:
-            noise: `"spectrum"`, `"spectrum_real_part"`, or `"gaussian"` for N(0, 1).
+            noise: `"spectrum"`, `"spectrum_real_part"`, or noise that does not look at the data: `"gaussian"` for
+                N(0, 1), or what else a model has among its `noises`.
         """
-        self.noise = checks.one_of("noise", noise, NOISES)
-        if self.noise == "gaussian":
+        self.noise = checks.one_of("noise", noise, self.noises)
+        if not self.has_spectrum():
             return
         if len(self.latent_shape) != 3:
             raise ValueError(
@@ -86,18 +89,23 @@ class SpectrumNoise:
         )
         self.adapted = self._counter("adapted", 0)
 
+    def has_spectrum(self):
+        """Returns whether the noise has the spectrum of the data."""
+        return self.noise.startswith("spectrum")
+
     def fit(self, x=None, y=None, **kwargs):
         """Trains the model; see `GenerativeModel.fit`. The first time, arrays are given to `adapt`.
 
         Raises:
             ValueError: If `x` is a dataset and `adapt` was never called.
         """
-        if self.noise != "gaussian" and not int(ops.convert_to_numpy(self.adapted.value)):
+        if self.has_spectrum() and not int(ops.convert_to_numpy(self.adapted.value)):
             arrays = self.checked_arrays(x, y)
             if arrays is None:
                 raise ValueError(
                     "`adapt(images)` must be called before `fit` on a dataset, with an array of about 1000 of its "
-                    "images: the noise takes its spectrum from them. Or build the model with noise='gaussian'."
+                    "images: the noise takes its spectrum from them. Or build the model with "
+                    f"noise={self.noises[-1]!r}."
                 )
             split = kwargs.get("validation_split", 0.0) if kwargs.get("validation_data") is None else 0.0
             self.adapt(arrays[0][: len(arrays[0]) - int(len(arrays[0]) * split)])
@@ -110,19 +118,19 @@ class SpectrumNoise:
             images: Array (n, h, w, c) as for `fit`.
             limit: At most so many images are used, at equal distances in the array.
         """
-        if self.noise == "gaussian":
-            raise ValueError("`adapt` has no use for noise='gaussian', which does not look at the data.")
+        if not self.has_spectrum():
+            raise ValueError(f"`adapt` has no use for noise={self.noise!r}, which does not look at the data.")
         images = self.as_floats(images)
         rows = np.linspace(0, len(images) - 1, min(len(images), checks.positive_integer("limit", limit)))
         self.statistics.assign(spectrum(images[np.rint(rows).astype(int)]))
         self.adapted.assign(1)
 
     def normal_shape(self, count):
-        return (count, *self.latent_shape) if self.noise == "gaussian" else (2, count, *self.latent_shape)
+        return (2, count, *self.latent_shape) if self.has_spectrum() else (count, *self.latent_shape)
 
     def latents_of(self, normal):
         """Returns noise (n, h, w, c) made of N(0, 1) numbers, (2, n, h, w, c), or (n, h, w, c) for gaussian noise."""
-        if self.noise == "gaussian":
+        if not self.has_spectrum():
             return normal
         statistics, normal = ops.convert_to_tensor(self.statistics), ops.convert_to_tensor(normal)
         return spectrum_noise(statistics, normal, self.noise == "spectrum")

@@ -184,8 +184,6 @@ class EnergyGAN(AdversarialModel):
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(1e-4, beta_1=0.5, beta_2=0.9) for player in self.players}
 
-    # Inference --------------------------------------------------------------------------------------------
-
     def energy(self, images, labels=None):
         """Returns the energy of images, uint8 or float as for `fit`, float32 (n,): low for images like the data."""
         images = self.as_floats(images)
