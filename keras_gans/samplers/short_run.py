@@ -25,6 +25,11 @@ class ShortRun(SpectrumNoise):
     noises = NOISES
 
     @property
+    def passes_per_step(self):
+        """How many generated batches take about as long as a train step."""
+        return (self.sampling_steps + 4) / self.generation_steps
+
+    @property
     def latent_shape(self):
         return self.image_shape
 

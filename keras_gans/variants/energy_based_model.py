@@ -52,8 +52,8 @@ class EnergyBasedModel(ShortRun, ReplayBuffer, Recovery, GenerativeModel):
         gradient_clip: c, above 0, default 0.01, or None.
         buffer_size: Samples in the replay buffer, default 10,000; they are saved with the model, a byte per value.
         restart_share: Probability that a chain starts from noise, default 0.05.
-        noise: Where fresh chains start: `"uniform"` (default), or `"spectrum"`, Gaussian noise with mean and deviation of
-            the data at every frequency (`keras_gans/samplers/spectrum.py`), from which they reach more of its modes.
+        noise: Where fresh chains start: `"uniform"` (default), or `"spectrum"`, Gaussian noise with mean and
+            deviation of the data at every frequency (`samplers/spectrum.py`), from which they reach more of its modes.
         generation_steps: Steps of `generate`; default 4 `sampling_steps`.
         energy_limit: Mean size of the energies from which they count as run away, above 0, default 50.
         keep_every: Steps between copies of good weights, default 100.

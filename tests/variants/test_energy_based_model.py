@@ -162,6 +162,23 @@ def test_masked_pixels_are_restored_and_the_others_stay():
     assert model.restore(IMAGES, steps=1).shape == IMAGES.shape
 
 
+def test_a_step_costs_a_part_of_what_a_generated_batch_costs():
+    model = build(sampling_steps=20, generation_steps=80)
+    assert model.passes_per_step == pytest.approx(24 / 80)
+
+
+def test_noise_with_the_spectrum_of_the_data_is_learned_by_fit_and_saved(tmp_path):
+    model = small.build("energy_based_model", compile=False, noise="spectrum")
+    model.compile(run_eagerly=small.EAGER)
+    model.fit(IMAGES, batch_size=4, verbose=0)
+    latents = model.latents_for(200, seed=0)
+    assert np.abs(latents).max() <= 1
+    np.testing.assert_allclose(latents.mean(axis=0), IMAGES.mean(axis=0) / 127.5 - 1, atol=0.3)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.generate(3, seed=0), model.generate(3, seed=0))
+
+
 def test_chains_start_from_noise_or_from_the_buffer():
     model = small.shared("energy_based_model")
     with pytest.raises(ValueError, match="the buffer is empty until the model is trained"):
