@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import compiled, frozen_call, gradients_of
+from keras_gans.engine import compiled_for, frozen_call, gradients_of
 from keras_gans.regularization import perturbations
 from keras_gans.regularization.predictions import crossentropy, log_probabilities, takes_logits
 
@@ -168,7 +168,7 @@ def attack(
     if len(outputs.shape) != 2:
         raise ValueError(f"`model` must return (n, classes). Received: outputs of shape {tuple(outputs.shape)}.")
     classes, logits = max(int(outputs.shape[-1]), 2), takes_logits(model, outputs)
-    see = compiled(model, lambda x: _classes(model, x, logits))
+    see = compiled_for(model, ("attack: classes", logits), lambda x: _classes(model, x, logits))
     seen = _in_batches(see, batch_size, originals)
     labels = seen if labels is None else _labels("labels", labels, len(originals), classes)
     aims = None
@@ -186,7 +186,7 @@ def attack(
             delta = perturbations.projected(delta, epsilon, norm)
         return _inside(delta, x, clip), losses
 
-    move = compiled(model, moved)
+    move = compiled_for(model, ("attack: step", kind, norm, epsilon, step_size, clip, sign, logits), moved)
 
     def perturbed(x, aimed):
         delta = ops.zeros_like(x)

@@ -84,11 +84,11 @@ class ShortRun(SpectrumNoise):
         return self._ends(latents, self.labels_for(len(latents), labels), None, steps, average)
 
     def _ends(self, latents, labels, mask, steps, average):
-        def ends(latents, labels, mask):
-            return self.chain((latents + 1.0) / 2.0, labels, free=1.0 if mask is None else mask, steps=steps)[0]
+        def ends(latents, labels, mask, steps):
+            return self.chain((latents + 1.0) / 2.0, labels, free=1.0 if mask is None else mask, steps=steps[0])[0]
 
-        call = self.averaged_call(f"chains of {steps}", ends, average)
-        return self.to_pictures(2.0 * self.compiled_call(*call, latents, labels, mask) - 1.0)
+        call, steps = self.averaged_call("chains", ends, average), np.full(len(latents), steps, np.int32)
+        return self.to_pictures(2.0 * self.compiled_call(*call, latents, labels, mask, steps) - 1.0)
 
     def generate(self, n, labels=None, seed=None, *, start="noise", steps=None, average=False, output="array"):
         """Returns n generated images: the ends of n chains.
@@ -115,7 +115,7 @@ class ShortRun(SpectrumNoise):
 
         Args:
             images: uint8 or float images (n, h, w, c), as for `fit`.
-            mask: 1 (or True) where pixels are missing: they start from uniform noise, all others stay as they are.
+            mask: 1 (or True) where pixels are missing: they start as fresh chains do, all others stay.
                 (h, w), (h, w, c), (n, h, w, 1) or (n, h, w, c). None: all pixels may move, from where they are.
             labels, average: As for `generate`.
             steps: Steps of the sampler, default 10 `sampling_steps` with a mask, 5 without.
@@ -127,8 +127,7 @@ class ShortRun(SpectrumNoise):
         labels = self.labels_for(len(latents), labels)
         if mask is not None:
             mask = checked_mask(mask, latents.shape)
-            noise = np.random.default_rng(NOISE).uniform(-1, 1, latents.shape).astype("float32")
-            latents = np.where(mask > 0, noise, latents)
+            latents = np.where(mask > 0, self.latents_for(len(latents), seed=NOISE), latents)
         default = (5 if mask is None else 10) * self.sampling_steps
         steps = default if steps is None else checks.positive_integer("steps", steps)
         return self._ends(latents, labels, mask, steps, checks.flag("average", average))

@@ -76,7 +76,7 @@ def samples(model, count, test):
         classes = np.bincount(logits[:, :10].argmax(1), minlength=10)
         print(
             f"From {start}: distance {kg.metrics.frechet_distance(real=real, fake=fake):.2f}, coverage "
-            f"{kg.metrics.prdc(real, fake).coverage:.2f}; of the ten garments {' '.join(map(str, classes))}."
+            f"{kg.metrics.prdc(real=real, fake=fake).coverage:.2f}; of the ten garments {' '.join(map(str, classes))}."
         )
 
 

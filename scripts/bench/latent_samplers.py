@@ -55,7 +55,7 @@ def main():
         for how in ("generator", "mala", "langevin", "rejection"):
             made, share, seconds = drawn(model, how, arguments)
             fake = network(made)
-            scores = kg.metrics.prdc(real, fake)
+            scores = kg.metrics.prdc(real=real, fake=fake)
             distance = kg.metrics.frechet_distance(real=real, fake=fake)
             kept = "" if share is None else f"{share:.0%}"
             quality = f"{distance:.2f} | {scores.precision:.2f} | {scores.recall:.2f} | {scores.coverage:.2f}"
