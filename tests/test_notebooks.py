@@ -23,8 +23,8 @@ def code_cells(name):
     return [cell for cell in nbformat.read(PATHS[name], as_version=4).cells if cell.cell_type == "code"]
 
 
-def test_there_are_the_eight_tutorials():
-    assert [name[:2] for name in PATHS] == [f"{number:02}" for number in range(1, 9)]
+def test_there_are_the_tutorials():
+    assert [name[:2] for name in PATHS] == [f"{number:02}" for number in range(1, 12)]
 
 
 @pytest.fixture(scope="module")
