@@ -14,6 +14,7 @@ VARIANTS = {
     "gan": "variants.gan:GAN",
     "gan_qp": "variants.gan_qp:GANQP",
     "ign": "variants.ign:IGN",
+    "invertible_resnet": "variants.invertible_resnet:InvertibleResNet",
     "likelihood_ratio_gan": "variants.likelihood_ratio_gan:LikelihoodRatioGAN",
     "o_gan": "variants.o_gan:OGAN",
     "r3gan": "variants.r3gan:R3GAN",

@@ -11,7 +11,7 @@ import math
 import keras
 
 from keras_gans import checks
-from keras_gans.layers import CascadingRejection
+from keras_gans.layers import ActNorm, CascadingRejection, Flattened, Flow, InvertibleBlock, LipschitzDense
 from keras_gans.layers.image_format import channels_last
 from keras_gans.networks.conditioning import HEADS
 
@@ -140,6 +140,48 @@ def autoencoder(image_shape, latent_dim=32, *, width=256, depth=3, activation="l
     encoder.name, decoder.name = "encoder", "decoder"
     images = keras.Input(encoder.input_shape[1:], name="images")
     return keras.Model(images, decoder(encoder(images)), name="autoencoder")
+
+
+def flow(
+    image_shape,
+    latent_dim=None,
+    num_classes=0,
+    *,
+    width=64,
+    depth=10,
+    hidden=2,
+    activation="elu",
+    coefficient=0.9,
+    power_iterations=5,
+):
+    """Returns an invertible residual network of dense layers (arXiv:1811.00995), for points and small images.
+
+    Args:
+        image_shape: (height, width, channels) or (d,).
+        latent_dim: not used: an invertible network has as many latents as inputs.
+        num_classes: 0, or the number of classes, each with a prior of its own.
+        width: units of the hidden layers of a block. Default 64.
+        depth: number of blocks. Default 10.
+        hidden: number of hidden layers of a block. Default 2.
+        activation: "elu" (default), "lipswish", "softplus" or "tanh".
+        coefficient: bound of the norm of every layer, above 0 and below 1. Default 0.9.
+        power_iterations: steps of the estimate of the norms per training step. Default 5.
+
+    Returns:
+        `keras_gans.layers.Flow`.
+    """
+    del latent_dim
+    shape, depth = sample_shape(image_shape), checks.size("depth", depth)
+    steps = [] if len(shape) == 1 else [Flattened(name="flatten")]
+    for index in range(depth):
+        sizes = [checks.size("width", width)] * checks.size("hidden", hidden, minimum=0) + [math.prod(shape)]
+        maps = [
+            LipschitzDense(size, coefficient, power_iterations, name=f"block_{index}_dense_{place}")
+            for place, size in enumerate(sizes)
+        ]
+        steps.append(ActNorm(name=f"actnorm_{index}"))
+        steps.append(InvertibleBlock(maps, activation, activate_first=index > 0, name=f"block_{index}"))
+    return Flow(shape, steps, checks.size("num_classes", num_classes, minimum=0), name="flow")
 
 
 def hidden_options(num_classes, width, depth, activation, embedding_dim):

@@ -24,7 +24,17 @@ import math
 import keras
 
 from keras_gans import checks
-from keras_gans.layers import GlobalSumPooling2D, MinibatchStandardDeviation, SelfAttention
+from keras_gans.layers import (
+    ActNorm,
+    Flow,
+    GlobalSumPooling2D,
+    InvertibleBlock,
+    LipschitzConv2D,
+    MinibatchStandardDeviation,
+    SelfAttention,
+    Split,
+    Squeeze,
+)
 from keras_gans.layers.image_format import channels_last
 from keras_gans.networks import conditioning
 from keras_gans.networks.resolution import stages_and_base
@@ -237,3 +247,66 @@ def attended_height(attention, image_shape, heights):
         return max(fitting) if fitting else min(heights)
     attention = checks.size("attention", attention)
     return checks.one_of("attention", attention, sorted(set(heights)))
+
+
+def flow(
+    image_shape,
+    latent_dim=None,
+    num_classes=0,
+    *,
+    width=32,
+    depth=4,
+    scales=None,
+    activation="elu",
+    coefficient=0.9,
+    power_iterations=5,
+    padding="same",
+):
+    """Returns a multi-scale invertible residual network (arXiv:1811.00995).
+
+    A scale is a squeeze, 2x2 pixels into channels, and `depth` blocks: activation normalisation, then y = x + g(x) with
+    g of three convolutions, 3x3, 1x1 and 3x3. After every scale but the last, half of the channels are latents.
+
+    Args:
+        image_shape: (height, width, channels), sizes multiples of 2^scales, channels 1 or 3.
+        latent_dim: not used: an invertible network has as many latents as inputs.
+        num_classes: 0, or the number of classes, each with a prior of its own.
+        width: channels inside the blocks. Default 32.
+        depth: number of blocks per scale. Default 4.
+        scales: number of scales, by default as many as the sizes allow, at most 3.
+        activation: "elu" (default), "lipswish", "softplus" or "tanh".
+        coefficient: bound of the norm of every convolution, above 0 and below 1. Default 0.9.
+        power_iterations: steps of the estimate of the norms per training step. Default 5.
+        padding: "same" (default), zeros around the images, or "circular".
+
+    Returns:
+        `keras_gans.layers.Flow`.
+
+    Raises:
+        ValueError: for sizes that cannot be halved `scales` times.
+    """
+    del latent_dim
+    height, columns, channels = checks.image_shape(image_shape)
+    possible = min((side & -side).bit_length() - 1 for side in (height, columns))
+    scales = checks.positive_integer("scales", min(3, possible) or 1 if scales is None else scales)
+    if scales > possible:
+        raise ValueError(
+            f"`image_shape` must have a height and a width that can be halved {scales} times, once for each scale. "
+            f"Received: {height}x{columns}."
+        )
+    steps = []
+    for scale in range(scales):
+        steps.append(Squeeze(name=f"squeeze_{scale}"))
+        channels *= 4
+        for index in range(checks.size("depth", depth)):
+            name, first = f"block_{scale}_{index}", scale == index == 0
+            maps = [
+                LipschitzConv2D(filters, size, coefficient, power_iterations, padding, name=f"{name}_conv_{place}")
+                for place, (filters, size) in enumerate([(width, 3), (width, 1), (channels, 3)])
+            ]
+            steps.append(ActNorm(name=f"actnorm_{scale}_{index}"))
+            steps.append(InvertibleBlock(maps, activation, activate_first=not first, name=name))
+        if scale + 1 < scales:
+            steps.append(Split(name=f"split_{scale}"))
+            channels //= 2
+    return Flow((height, columns, image_shape[2]), steps, checks.size("num_classes", num_classes, minimum=0), name="flow")
