@@ -29,10 +29,11 @@ ALLOWED = {
     "adversarial_loss": {"engine", "games", "networks"},
     "games": {"engine"},
     "samplers": {"engine"},
+    "flows": {"engine"},
     "analysis": {"engine", "penalties"},
-    "layers": {"engine"},  # the fused batch norm of TensorFlow lives in engine/kernels.py
+    "layers": {"engine", "flows"},  # the fused batch norm of TensorFlow lives in engine/kernels.py
     "networks": {"layers"},
-    "variants": {"engine", "games", "penalties", "samplers", "schedules"},
+    "variants": {"engine", "flows", "games", "penalties", "samplers", "schedules"},
     "registry": {"networks"},  # and the variants, by name
     "regularization": {"engine"},
     "public": {

@@ -68,24 +68,30 @@ def neumann(pullback, probe, terms, uniform=None):
         pullback, probe, terms: As for `series`.
         uniform: Scalar tensor drawn from U(0, 1), by which "roulette" draws the number of terms; None for all.
     """
-    total, power, inverse = 0.0, probe, 0.0
-    for k, coefficient in enumerate(coefficients(terms), start=1):
-        weight = 1.0
-        if uniform is not None and k > ALWAYS:
-            chance = 0.5 ** (k - ALWAYS)
-            weight, reached = 1.0 / chance, uniform <= chance
-            # After a term that is left out all others are zero, but for what they would cost.
-            power = ops.cond(reached, lambda power=power: power, lambda power=power: ops.zeros_like(power))
-            following = ops.cond(
-                reached,
-                lambda power=power: ops.stop_gradient(pullback(power)),
-                lambda power=power: ops.zeros_like(power),
-            )
-        else:
-            following = ops.stop_gradient(pullback(power))
-        inverse = inverse + weight * (-1.0) ** (k - 1) * power
-        power = following
-        total = total + weight * coefficient * products(power, probe)
+
+    def next_power(power, k):
+        if uniform is None:
+            return ops.stop_gradient(pullback(power))
+        # After a term that is left out all others are zero, but for what they would cost.
+        return ops.cond(
+            uniform <= chance(k), lambda: ops.stop_gradient(pullback(power)), lambda: ops.zeros_like(power)
+        )
+
+    def chance(k):
+        return 1.0 if uniform is None else 0.5 ** ops.maximum(k - ALWAYS, 0.0)
+
+    def body(index, carried):
+        power, inverse, total = carried
+        k = ops.cast(index, "float32")
+        sign = 1.0 - 2.0 * ops.mod(k - 1.0, 2.0)
+        reached = 1.0 if uniform is None else ops.cast(uniform <= chance(k), "float32")
+        inverse = inverse + reached / chance(k) * sign * power
+        power = next_power(power, k)
+        return power, inverse, total + sign / (k * chance(k)) * products(power, probe)
+
+    zeros = ops.zeros_like(probe)
+    start = (probe, zeros, products(zeros, probe))
+    _, inverse, total = ops.fori_loop(1, terms + 1, body, start)  # a loop: unrolled it takes long to compile
     surrogate = products(pullback(ops.stop_gradient(inverse)), probe)
     return ops.stop_gradient(total) + surrogate - ops.stop_gradient(surrogate)
 

@@ -54,7 +54,7 @@ class Lipschitz(keras.layers.Layer):
     """What dense layers and convolutions of bounded norm share: a kernel, a bias, u and v. Always float32.
 
     A subclass says by `prepared(input_shape)` the shapes of the kernel, of v and of u, and computes `mapped` and
-    `adjoint`.
+    `adjoint` of tensors, and `mapped_array` of NumPy's arrays with a kernel or its `adjoint_of`.
     """
 
     def __init__(self, coefficient=0.9, power_iterations=5, **kwargs):
@@ -71,14 +71,28 @@ class Lipschitz(keras.layers.Layer):
         options |= {"trainable": False, "aggregation": "only_first_replica", "initializer": "random_normal"}
         self.v = self.add_weight(shape=v, name="v", **options)
         self.u = self.add_weight(shape=u, name="u", **options)
-        self.iterate(WARM_UP)
+        self.warm_up()
+
+    def warm_up(self, count=WARM_UP):
+        """Takes `count` steps of the power iteration by NumPy: outside of a compiled step that is quicker by far."""
+        kernel, u = (ops.convert_to_numpy(each).astype("float64") for each in (self.kernel, self.u))
+        for _ in range(count):
+            v = self.mapped_array(u, self.adjoint_of(kernel))
+            v /= np.linalg.norm(v) + TINY
+            u = self.mapped_array(v, kernel)
+            u /= np.linalg.norm(u) + TINY
+        self.u.assign(u)
+        self.v.assign(v)
 
     def iterate(self, count=1):
         """Takes `count` steps of the power iteration with the present kernel, keeps u and v, and returns them."""
-        kernel, u = ops.stop_gradient(ops.convert_to_tensor(self.kernel)), ops.convert_to_tensor(self.u)
-        for _ in range(count):
-            v = unit(self.adjoint(u, kernel))
-            u = unit(self.mapped(v, kernel))
+        kernel, u = (ops.stop_gradient(ops.convert_to_tensor(each)) for each in (self.kernel, self.u))
+
+        def step(_, vectors):
+            v = unit(self.adjoint(vectors[0], kernel))
+            return unit(self.mapped(v, kernel)), v
+
+        u, v = ops.fori_loop(0, count, step, (u, ops.stop_gradient(ops.convert_to_tensor(self.v))))
         self.u.assign(u)
         self.v.assign(v)
         return u, v
@@ -128,6 +142,12 @@ class LipschitzDense(Lipschitz):
 
     def mapped(self, inputs, kernel):
         return ops.matmul(inputs, kernel)
+
+    def mapped_array(self, inputs, kernel):
+        return inputs @ kernel
+
+    def adjoint_of(self, kernel):
+        return kernel.T
 
     def adjoint(self, outputs, kernel):
         return ops.matmul(outputs, ops.transpose(kernel))
@@ -184,6 +204,20 @@ class LipschitzConv2D(Lipschitz):
         padding = "valid" if self.padding == "circular" else "same"
         return ops.conv(inputs, kernel, strides=1, padding=padding, data_format="channels_last")
 
+    def mapped_array(self, inputs, kernel):
+        around = self.kernel_size // 2
+        widths = [(0, 0), (around, around), (around, around), (0, 0)]
+        padded = np.pad(inputs, widths, mode="constant" if self.padding == "same" else "wrap")
+        height, width = inputs.shape[1:3]
+        parts = [
+            padded[:, row : row + height, column : column + width] @ kernel[row, column]
+            for row, column in np.ndindex(*kernel.shape[:2])
+        ]
+        return np.sum(parts, axis=0)
+
+    def adjoint_of(self, kernel):
+        return kernel[::-1, ::-1].transpose(0, 1, 3, 2)
+
     def adjoint(self, outputs, kernel):
         return self.mapped(outputs, ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2)))
 
@@ -194,10 +228,9 @@ class LipschitzConv2D(Lipschitz):
             return float(np.linalg.norm(kernel[0, 0], 2)), "exact"
         smaller = int(np.prod(self.size)) * min(inputs, outputs)
         if self.padding == "same" and smaller <= EXACT_SIZE:
-            basis = ops.convert_to_tensor(np.eye(smaller, dtype="float32").reshape(smaller, *self.size, -1))
-            apply = self.mapped if inputs <= outputs else self.adjoint
-            images = ops.convert_to_numpy(apply(basis, ops.convert_to_tensor(kernel.astype("float32"))))
-            matrix = images.reshape(smaller, -1).astype("float64")
+            basis = np.eye(smaller).reshape(smaller, *self.size, -1)
+            images = self.mapped_array(basis, kernel if inputs <= outputs else self.adjoint_of(kernel))
+            matrix = images.reshape(smaller, -1)
             return float(np.sqrt(np.linalg.eigvalsh(matrix @ matrix.T)[-1])), "exact"
         # A zero-padded image is a part of a larger circular one.
         size = [side if self.padding == "circular" else max(2 * side, side + self.kernel_size) for side in self.size]

@@ -100,13 +100,13 @@ class Flow(keras.Model):
     """
 
     def __init__(self, image_shape, steps, num_classes=0, **kwargs):
-        super().__init__(**kwargs)
-        self.autocast = False  # everything inside is float32 under every precision policy
+        super().__init__(**{**kwargs, "dtype": "float32"})  # under every policy, or the bounds do not hold
         self.image_shape, self.num_classes = tuple(image_shape), num_classes
         self.steps = list(steps)
         shape, self.sent_sizes = (None, *self.image_shape), ()
         for step in self.steps:
-            step.build(shape)
+            if not step.built:  # one that comes out of a file is
+                step.build(shape)
             if isinstance(step, Split):
                 self.sent_sizes += (math.prod(step.sent_shape),)
             shape = step.compute_output_shape(shape)

@@ -163,7 +163,7 @@ class InvertibleResNet(Density, Encoder, GenerativeModel):
     def with_convergence(self, latents, labels=None):
         """Returns `(images, iterations, change)` of latents: float images in [-1, 1], and how the inverse went."""
         m, s = self.network.prior(labels)
-        x, iterations, change = self.inverted(m + ops.exp(s) * latents)
+        x, iterations, change = self.inverted(m + ops.exp(s) * ops.cast(latents, "float32"))
         return quantized(x), iterations, change
 
     def fake(self, latents, labels=None, training=True):

@@ -22,6 +22,8 @@ KNOBS = {
 }
 KNOBS["cascading_rejection_gan"] = {"levels": 2}
 KNOBS["energy_based_model"] = {"sampling_steps": 2, "buffer_size": 20, "step_size": 1.0}
+OPTIONS = {"invertible_resnet": {"depth": 1, "scales": 1}}  # of its network, which would have 12 blocks
+KNOBS["invertible_resnet"] = {"data_initialization": False}
 TOLERANCES = {1: 1e-5, 10: 1e-4}  # by the number of steps taken
 
 
@@ -44,7 +46,8 @@ class Record(keras.callbacks.Callback):
 def train(name, wanted):
     """Returns the weights and the logs after the `wanted` numbers of steps; everything random comes from NumPy."""
     steps = max(TOLERANCES)
-    model = kg.create(name, SHAPE, LATENT_DIM, network="dcgan", network_options={"width": 4}, **KNOBS.get(name, {}))
+    options = {"width": 4, **OPTIONS.get(name, {})}
+    model = kg.create(name, SHAPE, LATENT_DIM, network="dcgan", network_options=options, **KNOBS.get(name, {}))
     rng = np.random.default_rng(3)
     for variable in model.trainable_variables:
         scale = 1.0 if len(variable.shape) == 1 else 1.0 / np.sqrt(np.prod(variable.shape[:-1]))

@@ -14,6 +14,7 @@ KNOBS = {
     "wgan": {"clip": 2.0},  # wide enough to leave the small networks alone
     "energy_based_model": {"sampling_steps": 2, "generation_steps": 2, "buffer_size": 16},
     "ign": {"noise": "gaussian"},  # the spectrum of the data needs arrays, or `adapt` before a dataset
+    "invertible_resnet": {"data_initialization": False},  # which needs arrays, or `initialize` before a dataset
 }
 
 # Tracing a step on TensorFlow takes as long as a hundred eager ones: for tests of a few steps of many models, which do
@@ -24,6 +25,8 @@ COMPILED = ("gan", "r3gan", "o_gan", "ign")  # compiled all the same: what is sp
 # What a law asks of the base class, it asks of every variant on PyTorch, which compiles nothing and is the quickest; on
 # the other backends of those that differ most. What a variant's own step could get wrong is asked of all everywhere.
 TYPICAL = kg.list_models() if keras.config.backend() == "torch" else COMPILED
+
+FLOAT32 = ("invertible_resnet",)  # computes in float32 under every policy, or its inverse would not exist
 
 TWO_PLAYERS = [name for name in kg.list_models() if issubclass(kg.registry.get(name), kg.engine.AdversarialModel)]
 CONDITIONAL = [name for name in kg.list_models() if kg.registry.get(name).conditional]

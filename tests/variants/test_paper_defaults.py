@@ -23,6 +23,7 @@ OPTIMIZERS = {
     ("gan", (("loss", "hinge"),)): ("Adam", (2e-4, 2e-4), ADAM_ZERO),
     ("gan_qp", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
     ("ign", ()): ("Adam", (1e-4,), ADAM_HALF),
+    ("invertible_resnet", ()): ("Adamax", (3e-3,), {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
     ("likelihood_ratio_gan", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
     ("likelihood_ratio_gan", (("member", "B3"),)): ("Adam", (1e-4, 2e-4), ADAM_HALF),
     ("o_gan", ()): ("RMSprop", (1e-4, 1e-4), {"rho": 0.99, "momentum": 0.0, "epsilon": 1e-14, "centered": False}),
