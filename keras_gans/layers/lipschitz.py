@@ -7,6 +7,9 @@ to step (Gouk et al., 2018, arXiv:1804.04368; Behrmann et al., 2019, arXiv:1811.
     sigma = <u, A v>                          the norm of A; u and v are constants for the gradient, the kernel is not
     kernel in use = W / (max(1, sigma / c) + 1e-5)      in every call: a kernel of norm below c stays as it is
 
+On circular images a constant u would stay constant for ever, whatever has the largest norm: a hundredth of a fixed random
+pattern is added to u there before its steps.
+
 A' of a convolution of stride 1 and odd size is the convolution with the kernel turned by 180 degrees and its channels
 exchanged. The norm of the kernel as a matrix, which `SpectralNormalization` takes, bounds that of a convolution from no
 side: blurring with 3x3 ones / 9 has the norm 1 on large images, and 1/3 as a matrix.
@@ -22,6 +25,7 @@ from keras_gans.layers.spectral_normalization import TINY
 
 WARM_UP = 60  # iterations after `build`
 SLACK = 1e-5  # of float32
+NUDGE = 0.01
 EXACT_SIZE = 512  # up to this many inputs or outputs the whole matrix of a convolution is looked at
 PADDINGS = ("same", "circular")
 
@@ -50,12 +54,20 @@ def unit(tensor):
     return tensor / (ops.sqrt(ops.sum(ops.square(tensor))) + TINY)
 
 
+def unit_pattern(shape):
+    """Returns an array of a shape and norm 1 that is the same every time and has all frequencies."""
+    pattern = np.random.default_rng(0).standard_normal(shape)
+    return pattern / np.linalg.norm(pattern)
+
+
 class Lipschitz(keras.layers.Layer):
     """What dense layers and convolutions of bounded norm share: a kernel, a bias, u and v. Always float32.
 
     A subclass says by `prepared(input_shape)` the shapes of the kernel, of v and of u, and computes `mapped` and
     `adjoint` of tensors, and `mapped_array` of NumPy's arrays with a kernel or its `adjoint_of`.
     """
+
+    nudge: float | np.ndarray = 0.0  # what is added to u before its steps
 
     def __init__(self, coefficient=0.9, power_iterations=5, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
@@ -76,6 +88,7 @@ class Lipschitz(keras.layers.Layer):
     def warm_up(self, count=WARM_UP):
         """Takes `count` steps of the power iteration by NumPy: outside of a compiled step that is quicker by far."""
         kernel, u = (ops.convert_to_numpy(each).astype("float64") for each in (self.kernel, self.u))
+        u = u + self.nudge
         for _ in range(count):
             v = self.mapped_array(u, self.adjoint_of(kernel))
             v /= np.linalg.norm(v) + TINY
@@ -87,6 +100,8 @@ class Lipschitz(keras.layers.Layer):
     def iterate(self, count=1):
         """Takes `count` steps of the power iteration with the present kernel, keeps u and v, and returns them."""
         kernel, u = (ops.stop_gradient(ops.convert_to_tensor(each)) for each in (self.kernel, self.u))
+
+        u = u + ops.convert_to_tensor(self.nudge, "float32")
 
         def step(_, vectors):
             v = unit(self.adjoint(vectors[0], kernel))
@@ -103,7 +118,7 @@ class Lipschitz(keras.layers.Layer):
         if training and self.trainable:
             u, v = self.iterate(self.power_iterations)
         else:
-            u, v = ops.convert_to_tensor(self.u), ops.convert_to_tensor(self.v)
+            u, v = (unit(ops.convert_to_tensor(each)) for each in (self.u, self.v))  # an average of some is shorter
         sigma = ops.sum(ops.stop_gradient(u) * self.mapped(ops.stop_gradient(v), kernel))
         tap(self, "spectral_norm", sigma)
         return kernel / (ops.maximum(1.0, sigma / self.coefficient) + SLACK)
@@ -193,6 +208,8 @@ class LipschitzConv2D(Lipschitz):
             )
         self.size = (height, width)
         side = (1, 1) if self.kernel_size == 1 else (height, width)  # the same matrix everywhere: one position tells
+        if self.padding == "circular" and self.kernel_size > 1:
+            self.nudge = NUDGE * unit_pattern((1, *side, self.filters))
         kernel = (self.kernel_size, self.kernel_size, channels, self.filters)
         return kernel, (1, *side, channels), (1, *side, self.filters)
 
