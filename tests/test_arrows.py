@@ -31,7 +31,7 @@ ALLOWED = {
     "samplers": {"engine"},
     "flows": {"engine"},
     "analysis": {"engine", "penalties"},
-    "layers": {"engine", "flows"},  # the fused batch norm of TensorFlow lives in engine/kernels.py
+    "layers": {"engine"},  # the fused batch norm of TensorFlow lives in engine/kernels.py
     "networks": {"layers"},
     "variants": {"engine", "flows", "games", "penalties", "samplers", "schedules"},
     "registry": {"networks"},  # and the variants, by name

@@ -1,1 +1,1 @@
-"""What an invertible network computes beside its output, as functions: log-determinants, inverses, bits per dimension."""
+"""What an invertible network computes beside its output: log-determinants, inverses, bits per dimension."""

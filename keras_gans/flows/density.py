@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks
+from keras_gans.engine.fitting import to_floats
 from keras_gans.engine.inference import ROWS_PER_CALL, standard_normal
 from keras_gans.flows.dequantization import bits_per_dimension, dequantized, uniform_and_signs
 from keras_gans.flows.fixed_point import Solver
@@ -65,7 +66,7 @@ class Density:
             images: Array (n, h, w, c), or (n, d), as for `fit`; at least 2 of them.
             limit: At most so many are used, at equal distances in the array; default 1024.
         """
-        images = self.as_floats(images)
+        images = self.unlabelled(images)
         if len(images) < 2:
             raise ValueError(f"`images` must hold at least 2 samples. Received: images.shape={images.shape}.")
         rows = np.linspace(0, len(images) - 1, min(len(images), checks.positive_integer("limit", limit, minimum=2)))
@@ -73,6 +74,12 @@ class Density:
         uniform, _ = uniform_and_signs(ops.convert_to_tensor(standard_normal(x.shape, seed=0)))
         self.network.initialize(dequantized(x, uniform))
         self.initialized.assign(1)
+
+    def unlabelled(self, images):
+        """Checks images, without labels also for a conditional model, and returns them as float32 in [-1, 1]."""
+        images = images if isinstance(images, np.ndarray) else ops.convert_to_numpy(images)
+        checks.images("images", images, self.image_shape)
+        return to_floats(images)
 
     # Likelihood -------------------------------------------------------------------------------------------
 
@@ -92,10 +99,10 @@ class Density:
         dimension = self.network.dimension
         if checks.flag("exact", exact) and dimension > MOST_FOR_EXACT:
             raise ValueError(
-                f"`exact` must be False for samples of more than {MOST_FOR_EXACT} numbers, whose Jacobian is too large. "
+                f"`exact` must be False for samples of more than {MOST_FOR_EXACT} numbers: their Jacobian is large. "
                 f"Received: exact=True for samples of {dimension}."
             )
-        images = self.as_floats(images)
+        images = self.unlabelled(images)
         labels = None if labels is None else checks.labels(np.asarray(labels), len(images), self.num_classes)
         seed = checks.positive_integer("seed", seed, minimum=0)
         noise = np.random.default_rng(seed).standard_normal((len(images), probes, dimension), dtype=np.float32)
@@ -151,7 +158,7 @@ class Density:
             again, iterations, change = self.inverted(self.network.transform(x)[0])
             return ops.max(ops.abs(again - x), axis=tuple(range(1, len(x.shape)))), iterations, change
 
-        found, iterations, change = self.compiled_call("inversion_error", errors, self.as_floats(images))
+        found, iterations, change = self.compiled_call("inversion_error", errors, self.unlabelled(images))
         self.tell_of_divergence(iterations, change)
         return found
 

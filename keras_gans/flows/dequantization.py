@@ -41,6 +41,6 @@ def quantized(x):
 
 
 def bits_per_dimension(nats, shape):
-    """Returns bits per dimension of log-densities in nats of x, for samples of a shape; see above for the 8 of images."""
+    """Returns bits per dimension of log-densities of x in nats, for samples of a shape; the 8 of images is above."""
     bits = -nats / (math.prod(shape) * math.log(2.0))
     return bits + math.log2(LEVELS) if len(shape) == 3 else bits

@@ -34,7 +34,7 @@ def coefficients(terms):
 
 
 def truncation_bound(lipschitz, dimension, terms):
-    """Returns how many nats the terms after the first `terms` can be, for |J| <= `lipschitz` in `dimension` dimensions."""
+    """Returns how many nats the terms after the first `terms` can be, for |J| <= `lipschitz` in so many dimensions."""
     if lipschitz >= 1:
         return math.inf
     kept = sum(lipschitz**k / k for k in range(1, terms + 1))
@@ -73,9 +73,7 @@ def neumann(pullback, probe, terms, uniform=None):
         if uniform is None:
             return ops.stop_gradient(pullback(power))
         # After a term that is left out all others are zero, but for what they would cost.
-        return ops.cond(
-            uniform <= chance(k), lambda: ops.stop_gradient(pullback(power)), lambda: ops.zeros_like(power)
-        )
+        return ops.cond(uniform <= chance(k), lambda: ops.stop_gradient(pullback(power)), lambda: ops.zeros_like(power))
 
     def chance(k):
         return 1.0 if uniform is None else 0.5 ** ops.maximum(k - ALWAYS, 0.0)

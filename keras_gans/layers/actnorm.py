@@ -1,7 +1,7 @@
 """Activation normalisation (Kingma and Dhariwal, 2018, arXiv:1807.03039): y = x e^a + b for every channel.
 
-    log-determinant   H W sum over channels of a
-    first values      a = -log(var + 1e-5) / 2,  b = -mean e^a  of one batch, which makes y standardised
+log-determinant   H W sum over channels of a
+first values      a = -log(var + 1e-5) / 2,  b = -mean e^a  of one batch, which makes y standardised
 """
 
 import math

@@ -7,8 +7,8 @@ to step (Gouk et al., 2018, arXiv:1804.04368; Behrmann et al., 2019, arXiv:1811.
     sigma = <u, A v>                          the norm of A; u and v are constants for the gradient, the kernel is not
     kernel in use = W / (max(1, sigma / c) + 1e-5)      in every call: a kernel of norm below c stays as it is
 
-On circular images a constant u would stay constant for ever, whatever has the largest norm: a hundredth of a fixed random
-pattern is added to u there before its steps.
+On circular images a constant u would stay constant for ever, whatever has the largest norm: a hundredth of a fixed
+random pattern is added to u there before its steps.
 
 A' of a convolution of stride 1 and odd size is the convolution with the kernel turned by 180 degrees and its channels
 exchanged. The norm of the kernel as a matrix, which `SpectralNormalization` takes, bounds that of a convolution from no
@@ -43,7 +43,7 @@ def contractive(activation):
     """Returns the activation of a name, whose slopes are at most 1 and which can be differentiated twice."""
     if activation in TOO_STEEP:
         raise ValueError(
-            f"`activation` must have slopes of at most 1, or a block is no contraction and has no inverse: {activation} "
+            f"`activation` must have slopes of at most 1, or a block is no contraction, with no inverse: {activation} "
             f"has slopes up to {TOO_STEEP[activation]}. Use 'lipswish', which is swish / 1.1. "
             f"{checks.received(activation=activation)}"
         )
@@ -79,10 +79,10 @@ class Lipschitz(keras.layers.Layer):
         options = {"dtype": "float32", "autocast": False}
         self.kernel = self.add_weight(shape=kernel, initializer="glorot_uniform", name="kernel", **options)
         self.bias = self.add_weight(shape=(kernel[-1],), initializer="zeros", name="bias", **options)
-        # They do not depend on the data: all replicas agree.
+        # They do not depend on the data: all replicas agree. A moving average of weights knows them by their names.
         options |= {"trainable": False, "aggregation": "only_first_replica", "initializer": "random_normal"}
-        self.v = self.add_weight(shape=v, name="v", **options)
-        self.u = self.add_weight(shape=u, name="u", **options)
+        self.v = self.add_weight(shape=v, name="singular_vector_v", **options)
+        self.u = self.add_weight(shape=u, name="singular_vector_u", **options)
         self.warm_up()
 
     def warm_up(self, count=WARM_UP):
@@ -118,7 +118,7 @@ class Lipschitz(keras.layers.Layer):
         if training and self.trainable:
             u, v = self.iterate(self.power_iterations)
         else:
-            u, v = (unit(ops.convert_to_tensor(each)) for each in (self.u, self.v))  # an average of some is shorter
+            u, v = ops.convert_to_tensor(self.u), ops.convert_to_tensor(self.v)
         sigma = ops.sum(ops.stop_gradient(u) * self.mapped(ops.stop_gradient(v), kernel))
         tap(self, "spectral_norm", sigma)
         return kernel / (ops.maximum(1.0, sigma / self.coefficient) + SLACK)

@@ -1,7 +1,7 @@
 """Invertible residual blocks and the network of them (Behrmann et al., 2019, arXiv:1811.00995).
 
-    block    y = x + g(x),  g = A_m phi A_(m-1) phi ... A_1 (phi),  |A_i| <= c < 1, slopes of phi at most 1: L <= c^m
-    prior    v ~ N(m, diag e^(2s)), m and s trained, one pair for every class;  z = (v - m) e^(-s) is the latent
+block    y = x + g(x),  g = A_m phi A_(m-1) phi ... A_1 (phi),  |A_i| <= c < 1, slopes of phi at most 1: L <= c^m
+prior    v ~ N(m, diag e^(2s)), m and s trained, one pair for every class;  z = (v - m) e^(-s) is the latent
 """
 
 import math
@@ -161,9 +161,9 @@ class Flow(keras.Model):
 
     def log_priors(self, v):
         """Returns log N(v; m_y, diag e^(2 s_y)) of all classes y, (n, classes)."""
-        rows = ops.shape(v)[0]
-        each = [self.log_prior(v, ops.full((rows,), label, "int32")) for label in range(self.num_classes)]
-        return ops.stack(each, axis=-1)
+        mean, log_deviation = ops.convert_to_tensor(self.prior_mean), ops.convert_to_tensor(self.prior_log_deviation)
+        z = (v[:, None] - mean) * ops.exp(-log_deviation)  # (n, classes, D)
+        return ops.sum(-0.5 * ops.square(z) - log_deviation, axis=-1) - 0.5 * self.dimension * math.log(2 * math.pi)
 
     def initialize(self, x):
         """Initialises every `ActNorm` with what it sees of samples x, one after the other."""

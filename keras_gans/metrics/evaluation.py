@@ -39,7 +39,8 @@ def evaluate(model, images, features="auto", labels=None, samples=None, seed=0, 
     Returns:
         Dict for JSON: `scores` (`frechet_distance`, `kernel_distance`, `precision`, `recall`, `density`, `coverage`;
         with a network that has classes `classifier_score` or, with Inception, `inception_score`; of a model with an
-        encoder `latent_correlation` and `reconstruction_mse`, `_psnr`, `_ssim`), `samples`, `seed`, `features`,
+        encoder `latent_correlation` and `reconstruction_mse`, `_psnr`, `_ssim`; of one with likelihoods `bits_per_dim`
+        and the largest `inversion_error` of 1024 images), `samples`, `seed`, `features`,
         `data`, `model`, `precision` (the dtype policy of the model), `versions`.
 
     Raises:
@@ -92,6 +93,9 @@ def evaluate(model, images, features="auto", labels=None, samples=None, seed=0, 
         again = model.reconstruct(images[shown], *([] if labels is None else [labels[shown]]))
         found = reconstruction_scores(images=images[shown], reconstructions=again)
         scores |= {f"reconstruction_{name}": value for name, value in found._asdict().items()}
+    if hasattr(model, "bits_per_dim"):
+        scores["bits_per_dim"] = float(np.mean(model.bits_per_dim(images, labels, seed=seed)))
+        scores["inversion_error"] = float(np.max(model.inversion_error(images[:CHUNK])))
     backend = keras.config.backend()
     return {
         "scores": scores,

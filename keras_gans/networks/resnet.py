@@ -309,4 +309,6 @@ def flow(
         if scale + 1 < scales:
             steps.append(Split(name=f"split_{scale}"))
             channels //= 2
-    return Flow((height, columns, image_shape[2]), steps, checks.size("num_classes", num_classes, minimum=0), name="flow")
+    return Flow(
+        (height, columns, image_shape[2]), steps, checks.size("num_classes", num_classes, minimum=0), name="flow"
+    )

@@ -4,7 +4,7 @@ Behrmann, Grathwohl, Chen, Duvenaud and Jacobsen, 2019, arXiv:1811.00995. With F
 y = x + g(x) whose g has a Lipschitz constant L < 1, and D the dimension of x:
 
     log p(x) = log N(F(x); m, diag e^(2s)) + sum over the layers of log det       m and s are trained, too
-    log det(I + J_g) ~ sum over k = 1..n of (-1)^(k+1)/k p' J_g^k p               p: a random +1 or -1 for every dimension
+    log det(I + J_g) ~ sum over k = 1..n of (-1)^(k+1)/k p' J_g^k p               p: a random +1 or -1 in every place
     loss = mean of  -log p(x) / (D log 2) + 8        bits per dimension of x = (byte + U) / 256 - 1/2; no 8 for points
     sampling: x <- y - g(x) until it stands still, from the last block to the first
 
@@ -189,7 +189,7 @@ class InvertibleResNet(Density, Encoder, GenerativeModel):
         """
         if not self.num_classes:
             raise ValueError("`classify` needs a model with classes: build it with num_classes=<number of classes>.")
-        found = self.compiled_call("classify", lambda x: ops.softmax(self.class_logits(x)), self.as_floats(images))
+        found = self.compiled_call("classify", lambda x: ops.softmax(self.class_logits(x)), self.unlabelled(images))
         return found if checks.flag("probabilities", probabilities) else found.argmax(axis=-1).astype("int32")
 
     @classmethod
