@@ -22,7 +22,7 @@ def test_train_generate_encode_and_info(command, tmp_path):
     (tmp_path / "small.yaml").write_text(RECIPE)
     answer = command("train", tmp_path / "small.yaml", "--out", run, "--samples", 4)
     assert answer.code == 0, answer.err
-    answer = command("generate", run, "--count", 3, "--out", tmp_path / "made.npz")
+    answer = command("generate", run, "--count", 3, "--out", tmp_path / "made.png")
     assert answer.code == 0, answer.err
     answer = command("encode", run, "--data", "digits", "--out", tmp_path / "codes.npz")
     assert answer.code == 0, answer.err

@@ -331,7 +331,7 @@ def test_the_evaluation_has_bits_and_the_error_of_the_inverse(trained):
     model, images, _ = trained
     scores = kg.metrics.evaluate(model, images[:16], "pixels", seed=3)["scores"]
     assert scores["bits_per_dim"] == pytest.approx(float(model.bits_per_dim(images[:16], seed=3).mean()))
-    assert 0 < scores["inversion_error"] < 1e-4 and scores["reconstruction_mse"] == 0
+    assert 0 < scores["inversion_error"] < 1e-4
 
 
 @pytest.mark.one_backend
