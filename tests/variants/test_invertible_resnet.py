@@ -194,7 +194,7 @@ def test_the_log_determinant_is_that_of_the_whole_network():
     assert (np.abs(signs) == 1).all()
     np.testing.assert_allclose(array(log_det), expected, rtol=1e-4)
     scales = float(sum(array(step.transform(tensor(x))[1]) for step in network.steps if isinstance(step, ActNorm)))
-    # Estimates of the blocks, within 2 %: the mean over random probes, and over the axes, which is that over all probes.
+    # Estimates of the blocks, within 2 %: the mean over random probes, and over the axes, that of all probes.
     draws = np.concatenate([4 * np.eye(16), np.random.default_rng(2).choice([-1.0, 1.0], (400, 16))])
     repeated, probes = np.repeat(x[:1], 416, axis=0), tensor(draws)
     _, estimates = network.transform(tensor(repeated), Estimator([probes], 20, "neumann"))
