@@ -74,9 +74,8 @@ def digits(arguments):
         print(f"invertible residual network, {name} digits: {model.bits_per_dim(images).mean():.3f} bits per dimension")
     exact = model.bits_per_dim(test, exact=True).mean()
     likelihood = model.log_likelihood(test)
-    print(
-        f"exact on the test digits: {exact:.3f}; {likelihood.terms} terms are off by {likelihood.bound:.1e} nats at most"
-    )
+    print(f"exact on the test digits: {exact:.3f}")
+    print(f"{likelihood.terms} terms are off by at most {likelihood.bound:.1e} nats")
     print(f"largest error of the inverse: {model.inversion_error(test).max():.1e}")
     print(f"largest bound of a block: {max(row['bound'] for row in model.lipschitz_report()):.4f}")
 
