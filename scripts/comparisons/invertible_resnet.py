@@ -112,9 +112,8 @@ def classifier(arguments):
             found[bounded].append(100 * np.mean(model.classify(test) == test_labels))
             print(f"seed {seed}, {'bounded' if bounded else 'no bound'}: {found[bounded][-1]:.2f} %", flush=True)
     for bounded, values in found.items():
-        print(
-            f"{'bounded' if bounded else 'no bound'}: {np.mean(values):.2f} % of {len(test)} digits, {len(values)} seeds"
-        )
+        name = "bounded" if bounded else "no bound"
+        print(f"{name}: {np.mean(values):.2f} % of {len(test)} digits, {len(values)} seeds")
 
 
 if __name__ == "__main__":
