@@ -434,3 +434,17 @@ def test_questions_that_a_model_cannot_answer_are_refused_in_words():
     large = InvertibleResNet(resnet.flow((64, 64, 1), width=1, depth=1, scales=1))
     with pytest.raises(ValueError, match="`exact` must be False for samples of more than 1024.*samples of 4096"):
         large.log_likelihood(np.zeros((2, 64, 64, 1), "uint8"), exact=True)
+
+
+@pytest.mark.one_backend
+def test_a_moving_average_of_the_weights_is_bounded_and_inverted_too():
+    images = small.data(64)[0]
+    model = small.shared("invertible_resnet", decay=0.9)
+    model.fit(images, batch_size=8, epochs=2, verbose=0)
+    average = model.averages[0]
+    names = [variable.name for variable in average.averages if "singular_vector" in variable.name]
+    assert len(names) == 2 * len(model.network.blocks[0].maps)
+    for block in model.network.blocks:  # they are those of the last weights, not their mean, which is no unit vector
+        for layer in block.maps:
+            copies = [v for v in average.averages if v.name == layer.u.path.replace("/", "_")]
+            np.testing.assert_array_equal(array(copies[0].value), array(layer.u.value))
