@@ -13,6 +13,7 @@ VARIANTS = {
     "f_gan": "variants.f_gan:FGAN",
     "gan": "variants.gan:GAN",
     "gan_qp": "variants.gan_qp:GANQP",
+    "glann": "variants.glann:GLANN",
     "ign": "variants.ign:IGN",
     "invertible_resnet": "variants.invertible_resnet:InvertibleResNet",
     "likelihood_ratio_gan": "variants.likelihood_ratio_gan:LikelihoodRatioGAN",

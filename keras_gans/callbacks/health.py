@@ -229,6 +229,8 @@ class Health(CopiedFresh):
             )
         for player in self.model.players:
             name = f"{player}_gradient"
+            if name not in last:  # it moves by the loss of another
+                continue
             earlier = np.median([look[name] for look in self.looks[: max(1, len(self.looks) - self.patience)]])
             if self._lasts(lambda look, name=name, earlier=earlier: look[name] < 1e-5 * earlier or look[name] < 1e-9):
                 self._find(

@@ -16,6 +16,8 @@ from keras_gans.engine.building import (
     warn_of_bounded_scores,
 )
 from keras_gans.engine.calls import called, collected
+from keras_gans.engine.coded import Coded
+from keras_gans.engine.codes import Codes, projected
 from keras_gans.engine.differentiating import (
     captured,
     compiled_for,
@@ -45,6 +47,7 @@ from keras_gans.engine.passes import Passes, compiled, frozen_call, gradients_of
 from keras_gans.engine.regularizing import LABELLED, UNLABELLED, Regularizer, StepSeed
 from keras_gans.engine.score import Score
 from keras_gans.engine.simultaneous import coupled_layers
+from keras_gans.engine.staging import Staged
 from keras_gans.engine.targets import Target, no_derivative
 from keras_gans.engine.vitals import Vitals, restore, snapshot
 from keras_gans.engine.wrapping import check_model, unwrap, wrap, wrapped_by
@@ -53,6 +56,8 @@ __all__ = [
     "LABELLED",
     "UNLABELLED",
     "AdversarialModel",
+    "Coded",
+    "Codes",
     "Encoder",
     "GenerativeModel",
     "OnePass",
@@ -62,6 +67,7 @@ __all__ = [
     "Probe",
     "Regularizer",
     "Score",
+    "Staged",
     "StepSeed",
     "Target",
     "Vitals",
@@ -95,6 +101,7 @@ __all__ = [
     "plus",
     "precision",
     "preserved",
+    "projected",
     "refuse_unsavable",
     "release",
     "restore",

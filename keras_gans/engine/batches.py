@@ -66,6 +66,10 @@ class EpochCounter(keras.callbacks.Callback):
         self.batches, self.start = batches, 0
 
     def on_epoch_begin(self, epoch, logs=None):
+        self._say_what_comes()
+        self.model.begin_epoch(self.start)
+
+    def _say_what_comes(self):
         self.start, self.model.resume_at = self.model.resume_at, 0
         if self.batches is None:
             if self.start:
@@ -89,6 +93,7 @@ class EpochCounter(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.steps_into_epoch = 0
+        self.model.end_epoch()
         self.model.epochs_done.assign(count(self.model.epochs_done) + 1)
 
 

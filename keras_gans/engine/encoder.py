@@ -7,9 +7,10 @@ from keras_gans import checks
 
 
 class Encoder:
-    """The part of a variant whose images have encodings (n, *latent_shape) that `decode` takes.
+    """The part of a variant whose images have encodings, arrays (n, *latent_shape) that `decode` takes.
 
-    A variant defines `encodings(images, labels)`, and `renormalized` if its encodings lie on a shell.
+    A variant defines `encodings(images, labels)`, `renormalized` if its encodings lie on a shell, and
+    `decode_encodings` if they are no latents.
     """
 
     def encodings(self, images, labels=None):
@@ -19,6 +20,10 @@ class Encoder:
     def renormalized(self, encodings):
         """Returns encodings put back on the shell on which the generator was trained; by default there is none."""
         raise ValueError(f"`renormalize` must be False: the encodings of a {type(self).__name__} lie on no shell.")
+
+    def decode_encodings(self, encodings, labels=None):
+        """Returns the images (uint8) of encodings, which are latents by default: those of `decode`."""
+        return self.decode(encodings, labels)
 
     def encode(self, images, labels=None):
         """Returns the encodings of images.
@@ -52,7 +57,7 @@ class Encoder:
         """
         truncation = checks.number("truncation", truncation, above=0)
         encodings = self.encode(images, labels)
-        return self.decode(truncation * encodings, self.labels_for(len(encodings), labels))
+        return self.decode_encodings(truncation * encodings, self.labels_for(len(encodings), labels))
 
     def interpolate(self, a, b, steps=8, labels=None, renormalize=False):
         """Returns the images on the straight lines between the encodings of `a` and of `b`.
@@ -80,6 +85,6 @@ class Encoder:
         if renormalize:
             points = ops.convert_to_numpy(self.renormalized(ops.convert_to_tensor(points)))
         labels = None if labels is None else np.repeat(np.asarray(labels), steps)
-        images = self.decode(points.reshape(-1, *start.shape[2:]), labels)
+        images = self.decode_encodings(points.reshape(-1, *start.shape[2:]), labels)
         images = images.reshape(len(points), steps, *images.shape[1:])
         return images[0] if single else images

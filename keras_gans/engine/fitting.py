@@ -70,12 +70,13 @@ class Fitting:
         validation_batch_size, kind = validation_batch_size or batch_size, type(x).__name__
         arrays = self.checked_arrays(x, y)
         if arrays is None:
+            self.begin_training(None, epochs)
             x = self._checked_stream(x)
         else:
             if validation_split and validation_data is None:
                 arrays, validation_data = _split(arrays, validation_split)
             rows = checks.positive_integer("batch_size", batch_size or 32) * self.batches_per_step
-            x = ArrayBatches(arrays, rows, shuffle, steps_per_epoch)
+            x = ArrayBatches(self.begin_training(arrays, epochs), rows, shuffle, steps_per_epoch)
             y = batch_size = steps_per_epoch = None
         ordered = goes_on_within_epochs(x)  # it has an order of its own
         if ordered and steps_per_epoch is not None:
@@ -107,6 +108,22 @@ class Fitting:
                 validation_batch_size=validation_batch_size,
                 **kwargs,
             )
+
+    def begin_training(self, arrays, epochs):
+        """Called by `fit` before its first step; returns the arrays of which the batches are made.
+
+        Args:
+            arrays: `(images,)` or `(images, labels)`, those that are trained on; None for a dataset.
+            epochs: As `fit` got it.
+        """
+        del epochs
+        return arrays
+
+    def begin_epoch(self, start):
+        """Called before the first step of an epoch: step `start`, above 0 where a run goes on within an epoch."""
+
+    def end_epoch(self):
+        """Called after the last step of an epoch, before it counts as done."""
 
     def evaluate(self, x=None, y=None, **kwargs):
         """Returns the players' losses on `x` without training, like `keras.Model.evaluate`; see `fit` for `x`."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 
 import keras
 from keras import ops
@@ -120,7 +121,8 @@ def descend(objective, model, player, *arguments):
     Args:
         objective: Callable that returns, for the arguments, a scalar loss or `(loss, extras)` with a dict of tensors.
         model: The model whose attribute `player` is the network that moves.
-        player: Name of the network, for example `"discriminator"`.
+        player: Name of the network, for example `"discriminator"`; or a tuple of names, which move together by the
+            gradient of one pass.
         *arguments: What the objective is called with, for example the images of the step.
 
     Returns:
@@ -134,8 +136,10 @@ def descend(objective, model, player, *arguments):
 
 
 def _descend(objective, model, player, *arguments):
-    network, optimizer = getattr(model, player), model.optimizer.of(player)
-    variables, is_pair = network.trainable_variables, []
+    moving = (player,) if isinstance(player, str) else player
+    network, optimizers = getattr(model, moving[0]), [model.optimizer.of(name) for name in moving]
+    groups, is_pair = [getattr(model, name).trainable_variables for name in moving], []
+    variables = [variable for group in groups for variable in group]
 
     def regularised():
         with collected(network) as added:
@@ -149,8 +153,14 @@ def _descend(objective, model, player, *arguments):
             loss = loss + each
         return ops.cast(loss, "float32"), extras
 
-    others = [getattr(model, name) for name in model.players if name != player]
+    others = [getattr(model, name) for name in model.players if name not in moving]
+    scale = optimizers[0].scale_loss
     with preserved(others), _twice_differentiable(model, player):
-        loss, extras, gradients = value_and_gradients(regularised, variables, optimizer.scale_loss)
-    backend.apply_gradients(optimizer, gradients, variables)
+        loss, extras, gradients = value_and_gradients(regularised, variables, scale)
+    gradients = iter(gradients)
+    for place, (optimizer, group) in enumerate(zip(optimizers, groups, strict=True)):
+        own = list(itertools.islice(gradients, len(group)))
+        if place:  # each expects the loss scaled by its own factor
+            own = [each * (optimizer.scale_loss(ops.ones(())) / scale(ops.ones(()))) for each in own]
+        backend.apply_gradients(optimizer, own, group)
     return (loss, extras) if is_pair[-1] else loss

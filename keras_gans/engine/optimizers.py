@@ -44,9 +44,16 @@ def player_optimizer(argument, optimizer, network):
     halves = any(getattr(layer, "compute_dtype", None) == "float16" for layer in layers_of(network))
     if halves and not isinstance(optimizer, LossScaleOptimizer):
         optimizer = LossScaleOptimizer(optimizer, name="loss_scale")
-    if not optimizer.built:
+    if not optimizer.built and network.trainable_variables:  # a table that the data will fill has none yet
         optimizer.build(network.trainable_variables)
     return optimizer
+
+
+def scale_rate(optimizer, factor):
+    """Multiplies a learning rate that is a number; a schedule stays what the user made it."""
+    inner = optimizer.inner_optimizer if isinstance(optimizer, LossScaleOptimizer) else optimizer
+    if isinstance(inner.get_config()["learning_rate"], numbers.Real):
+        inner.learning_rate = factor * float(ops.convert_to_numpy(inner.learning_rate))
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -71,6 +78,13 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     def of(self, player):
         """Returns the optimiser of the player called `player`."""
         return getattr(self, f"{player}_optimizer")
+
+    def renew(self, player, network):
+        """Gives a player whose variables are new ones an optimiser of the same settings, which knows nothing yet."""
+        present = self.of(player)
+        fresh = present if not present.built else type(present).from_config(present.get_config())
+        fresh.name = player
+        setattr(self, f"{player}_optimizer", player_optimizer(f"{player}_optimizer", fresh, network))
 
     @property
     def optimizers(self):

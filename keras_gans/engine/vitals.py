@@ -28,7 +28,7 @@ class Vitals:
     """A compiled measurement of a model of the zoo on fixed images and latents, at inference.
 
     Returns a dict of arrays: `fakes` (n, ...), floats; of a model with a discriminator `real_scores` and `fake_scores`
-    (n,); `<player>_gradient`, the norm of each player's gradient of its loss.
+    (n,); `<player>_gradient`, the norm of the gradient of each player with a loss of its own.
     """
 
     def __init__(self, model):
@@ -47,7 +47,7 @@ class Vitals:
         found["fakes"] = fakes = model.fake(latents, labels, training=False)
         scores = {"real_scores": model.realness(images, labels), "fake_scores": model.realness(fakes, labels)}
         found |= {name: values for name, values in scores.items() if values is not None}
-        for player in model.players:
+        for player in [player for player in model.players if f"{player}_loss" in model.all_logs()]:
             variables = getattr(model, player).trainable_variables
 
             def loss(player=player):

@@ -1,7 +1,7 @@
 """Backbones that every variant can use: plain functions that return a `keras.Model`.
 
 Each module of `NETWORKS` offers `generator(image_shape, latent_dim, num_classes=0, **options)` and
-`discriminator(image_shape, units=1, num_classes=0, **options)`.
+`discriminator(image_shape, units=1, num_classes=0, **options)`, and the same `mapper`.
 """
 
 from keras_gans import checks
@@ -16,7 +16,7 @@ def get(network):
 
 
 def having(builder):
-    """Returns the names of the networks that have a builder: `"generator"`, `"discriminator"` or `"autoencoder"`."""
+    """Returns the names of the networks that have a builder, such as `"discriminator"` or `"autoencoder"`."""
     return [name for name, module in NETWORKS.items() if hasattr(module, builder)]
 
 

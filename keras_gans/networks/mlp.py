@@ -14,6 +14,7 @@ from keras_gans import checks
 from keras_gans.layers import ActNorm, CascadingRejection, Flattened, Flow, InvertibleBlock, LipschitzDense
 from keras_gans.layers.image_format import channels_last
 from keras_gans.networks.conditioning import HEADS
+from keras_gans.networks.mapper import mapper as mapper
 
 
 def sample_shape(image_shape):

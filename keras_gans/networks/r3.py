@@ -28,6 +28,7 @@ from keras_gans import checks
 from keras_gans.layers import FIRDownsampling2D, FIRUpsampling2D, GroupedConv2D, LearnedBasis
 from keras_gans.layers.image_format import channels_last
 from keras_gans.networks import conditioning
+from keras_gans.networks.mapper import mapper as mapper
 from keras_gans.networks.resolution import stages_and_base
 
 NORMALIZATIONS = (None,)

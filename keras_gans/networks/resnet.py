@@ -37,6 +37,7 @@ from keras_gans.layers import (
 )
 from keras_gans.layers.image_format import channels_last
 from keras_gans.networks import conditioning
+from keras_gans.networks.mapper import mapper as mapper
 from keras_gans.networks.resolution import stages_and_base
 
 SMALL = 32  # up to this size the networks of CIFAR-10, with constant widths; above, those of STL-10 and ImageNet

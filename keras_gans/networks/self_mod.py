@@ -6,6 +6,7 @@ A shorthand for `modulation="self"`; the discriminator is that of the backbone.
 from keras_gans import checks
 from keras_gans.layers.image_format import channels_last
 from keras_gans.networks import dcgan, resnet
+from keras_gans.networks.mapper import mapper as mapper
 
 BACKBONES = {"dcgan": dcgan, "resnet": resnet}
 

@@ -173,6 +173,7 @@ def _variables(model):
     """Returns `{place in the file: variable}`: the networks' weights and the model's own, but not training's."""
     owned = {network: getattr(model, network).weights for network in model.networks}
     others = [model.data_seed, model.epochs_done, *(v for average in model.averages for v in average.weights)]
+    others += [v for player in model.players if player not in owned for v in getattr(model, player).weights]
     known = {id(variable) for variables in (*owned.values(), others) for variable in variables}
     owned["state"] = [variable for variable in model.weights if id(variable) not in known]
     return {f"{owner}/{i}": variable for owner, variables in owned.items() for i, variable in enumerate(variables)}

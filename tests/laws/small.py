@@ -13,9 +13,14 @@ KNOBS = {
     "cascading_rejection_gan": {"levels": 2},  # two tell what four do, in half of the graph
     "wgan": {"clip": 2.0},  # wide enough to leave the small networks alone
     "energy_based_model": {"sampling_steps": 2, "generation_steps": 2, "buffer_size": 16},
+    "glann": {"encode_steps": 3},  # of the codes of validation images
     "ign": {"noise": "gaussian"},  # the spectrum of the data needs arrays, or `adapt` before a dataset
     "invertible_resnet": {"data_initialization": False},  # which needs arrays, or `initialize` before a dataset
 }
+
+FIRST = {"glann": ("generator", "codes")}  # the players that move in the first epoch: all of the other variants
+EPOCHS = {"glann": 2}  # after which every player has moved: 1 for the others
+ARRAYS_ONLY = ("glann",)  # a code belongs to an image, and a dataset does not tell which is which
 
 # Tracing a step on TensorFlow takes as long as a hundred eager ones: for tests of a few steps of many models, which do
 # not ask about compiling (`test_running_eagerly_takes_the_same_steps` and the laws do).
@@ -121,11 +126,20 @@ def state(model):
 
 
 def put_back(model, values):
+    if len(values) != len(state_variables(model)):  # it has learned something of every image since
+        model.forget()
     for variable, value in zip(state_variables(model), values, strict=True):
         variable.assign(value)
     model.steps_into_epoch, model.resume_at, model.stop_training = 0, 0, False
     model._initial_epoch = None  # where callbacks told an earlier `fit` to go on
     model._eval_epoch_iterator = None  # of a `fit` that an exception ended
+
+
+def shown(model, images):
+    """Returns a model that has seen the images, which one with state for each needs, so that all of it is there."""
+    if hasattr(model, "bind"):
+        model.bind(images)
+    return model
 
 
 def spoil(model):

@@ -22,6 +22,7 @@ OPTIMIZERS = {
     ("gan", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
     ("gan", (("loss", "hinge"),)): ("Adam", (2e-4, 2e-4), ADAM_ZERO),
     ("gan_qp", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
+    ("glann", ()): ("Adam", (1e-3, 1e-2, 1e-3), ADAM_HALF),  # decoder, codes, mapper
     ("ign", ()): ("Adam", (1e-4,), ADAM_HALF),
     ("invertible_resnet", ()): ("Adamax", (3e-3,), {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
     ("likelihood_ratio_gan", ()): ("Adam", (2e-4, 2e-4), ADAM_HALF),
