@@ -223,9 +223,9 @@ MUTANTS = [
     ),
     Mutant(
         "IGN's yardstick gets a gradient",
-        "variants/ign.py",
-        "ops.stop_gradient(ops.maximum(self.clamp_ratio * reference, SMALLEST_YARDSTICK))",
-        "ops.maximum(self.clamp_ratio * reference, SMALLEST_YARDSTICK)",
+        "games/idempotence.py",
+        "ops.stop_gradient(ops.maximum(clamp_ratio * reference, SMALLEST_YARDSTICK))",
+        "ops.maximum(clamp_ratio * reference, SMALLEST_YARDSTICK)",
         "variants/test_ign.py -k check_gradients",
     ),
     Mutant(

@@ -36,6 +36,7 @@ from keras_gans.engine.gradients import (
     value_and_input_pullback,
     value_and_pullback,
 )
+from keras_gans.engine.implicit import Implicit
 from keras_gans.engine.inference import standard_normal
 from keras_gans.engine.inspection import Probe, layer_paths, tap
 from keras_gans.engine.judging import judge, release
@@ -60,6 +61,7 @@ __all__ = [
     "Codes",
     "Encoder",
     "GenerativeModel",
+    "Implicit",
     "OnePass",
     "Part",
     "Passes",

@@ -20,29 +20,35 @@ The frozen outer f needs no copy of the weights: with A = delta(f(z)), all live,
 has the same gradient, for A - B, whose value is 0, moves the inner application alone: by dB/dy' df(z)/dtheta, which is
 how it is computed, from one outer application in place of two. f must be one function: no dropout.
 
+Without the game (`mode="imle"`), after the abstract of NAIGN (Al-Jaff et al., 2025, arXiv:2511.02614),
+
+    loss = reconstruction_weight E delta(x) + generation_weight E d(y_rho(i), x_i) + idempotence_weight E d(f(sg y), y)
+
+with y = f(z) and y_rho(i) the nearest to x_i of `pool` fresh fakes per real. Each real has one: no mode is left out.
+
 Noise has the spectrum of the data, mean and deviation at every frequency (`keras_gans/samplers/spectrum.py`).
 
 Our choices: 1. the yardstick c gets no gradient; 2. `"spectrum"`, since the real part alone, as in public code, loses
 half of the power of all frequencies but those with k = -k; 3. what is logged as loss has B in the place of A - B, as in
-the paper; 4. before `adapt` the spectrum is that of white noise N(0, 1).
+the paper; 4. before `adapt` the spectrum is that of white noise N(0, 1); 5. all of `mode="imle"` but its idea.
 """
 
 import keras
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import GenerativeModel, Part, called, checked_network, descend, mean
+from keras_gans.engine import GenerativeModel, Implicit, Part, called, checked_network, descend, mean
 from keras_gans.engine.building import refuse_random_layers, self_map_shape
 from keras_gans.engine.gradients import input_gradients, value_and_input_pullback
+from keras_gans.games import idempotence
 from keras_gans.samplers.spectrum import SpectrumNoise
 
 DISTANCES = ("l1", "l2")
 CLAMPS = ("real", "real_mean", "source", None)
-SMALLEST_YARDSTICK = 1e-6
 
 
 @keras.saving.register_keras_serializable("keras_gans")
-class IGN(SpectrumNoise, GenerativeModel):
+class IGN(SpectrumNoise, Implicit, GenerativeModel):
     """One network as generator and critic: `generate`, `project` images onto the learned set, `drift` of images.
 
     Args:
@@ -55,6 +61,9 @@ class IGN(SpectrumNoise, GenerativeModel):
         clamp: Yardstick of the tightness: `"real"` (default), `"real_mean"`, `"source"`, or None for no clamp.
         clamp_ratio: Fakes that drift more than this many times the yardstick count less and less; default 1.5.
         noise: `"spectrum"` (default), `"spectrum_real_part"`, or `"gaussian"` for N(0, 1).
+        mode: `"adversarial"` (default), the paper's game, or `"imle"`, without tightness.
+        generation_weight, pool, epsilon: Of `"imle"`: the weight of the nearest fakes, default 20; candidates per real,
+            an integer, default 8; and the root mean squared difference below which they are left out, default 0.
 
     Raises:
         ValueError: For unknown names, a network of another shape or with a random layer, or num_classes > 0.
@@ -108,15 +117,13 @@ class IGN(SpectrumNoise, GenerativeModel):
         return self.latent_shape
 
     def all_logs(self):
-        return self.logs if self.clamp else self.logs[:-1]
+        return super().all_logs() if self.clamp or self.mode == "imle" else self.logs[:-1]
 
     # Losses -----------------------------------------------------------------------------------------------
 
     def distances(self, first, second):
         """Returns d (n,): the mean over all pixels of the absolute (l1) or squared (l2) difference of two images."""
-        checks.same_shape(first=first, second=second)
-        differences = ops.abs(first - second) if self.distance == "l1" else ops.square(first - second)
-        return ops.mean(differences, axis=tuple(range(1, len(first.shape))))
+        return idempotence.distances(first, second, self.distance)
 
     def clamped(self, frozen, reconstruction, source):
         """Returns `(c tanh(B / c), B / c)`, (n,) or scalars, of drifts and distances (n,), or `(B, None)`."""
@@ -127,18 +134,7 @@ class IGN(SpectrumNoise, GenerativeModel):
             frozen, reference = mean(frozen), mean(reconstruction)
         else:
             reference = {"real": reconstruction, "source": source}[self.clamp]
-        yardstick = ops.stop_gradient(ops.maximum(self.clamp_ratio * reference, SMALLEST_YARDSTICK))
-        level = frozen / yardstick
-        return yardstick * ops.tanh(level), level
-
-    def network_loss(self, reconstruction, live, frozen, tightness):
-        """Returns the scalar that is differentiated, from delta(x), A, B, all (n,), and c tanh(B / c)."""
-        checks.same_shape(reconstruction=reconstruction, live=live, frozen=frozen)
-        return (
-            self.reconstruction_weight * mean(reconstruction)
-            + self.idempotence_weight * mean(live - frozen)
-            - self.tightness_weight * mean(tightness)
-        )
+        return idempotence.clamped(frozen, reference, self.clamp_ratio)
 
     # Training ---------------------------------------------------------------------------------------------
 
@@ -167,15 +163,20 @@ class IGN(SpectrumNoise, GenerativeModel):
             "tightness": mean(tightness),
             **({} if level is None else {"clamp_level": mean(level)}),
         }
-        return self.network_loss(reconstruction, still + inner, still, tightness), observed
+        weights = self.reconstruction_weight, self.idempotence_weight, self.tightness_weight
+        return idempotence.network_loss(reconstruction, still + inner, still, tightness, weights), observed
 
     def train_step(self, data):
+        if self.mode == "imle":
+            return self.imle_step(data)
         images, _ = self.batch(data)
         latents = self.sample_latents(ops.shape(images)[0])
         loss, observed = descend(self.objective, self, "network", images, latents)
         return self.report(network_loss=loss + self.idempotence_weight * observed["idempotence"], **observed)
 
     def observed_losses(self, images, labels, latents):
+        if self.mode == "imle":
+            return super().observed_losses(images, labels, latents)
         loss, observed = self.objective(images, latents, training=False)
         return {"network_loss": loss + self.idempotence_weight * observed["idempotence"], **observed}
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 import keras_gans as kg
-from keras_gans.engine import value_and_gradients
+from keras_gans.engine import implicit, value_and_gradients
 from keras_gans.engine.fitting import to_floats
 from keras_gans.networks import dcgan, mlp
 from keras_gans.samplers import spectrum
@@ -428,3 +428,73 @@ def test_convolutional_autoencoders_keep_the_shape_and_meet_in_a_code(shape):
     images = np.random.default_rng(0).integers(0, 256, (4, *shape), dtype="uint8")
     assert np.isfinite(model.fit(images, batch_size=4, verbose=0).history["loss"]).all()
     assert model.generate(2, seed=0).shape == (2, *shape)
+
+
+# Without the game -------------------------------------------------------------------------------------------
+
+
+def test_every_real_draws_its_nearest_fake_and_the_others_get_no_gradient():
+    reals = ops.convert_to_tensor(np.array([[0.0], [1.0]], "float32"))
+    fakes = keras.Variable(np.array([[0.2], [0.9], [-0.5]], "float32"))
+    indices, weight, matched = implicit.nearest(reals, ops.convert_to_tensor(fakes))
+    assert ops.convert_to_numpy(indices).tolist() == [0, 1] and float(weight) == float(matched) == 1.0
+
+    def attraction():
+        return ops.mean(ops.square(ops.take(fakes.value, indices, axis=0) - reals))
+
+    loss, _, (slopes,) = value_and_gradients(attraction, [fakes])
+    assert float(loss) == pytest.approx(0.025, rel=1e-6)
+    np.testing.assert_allclose(ops.convert_to_numpy(slopes)[:, 0], [0.2, -0.1, 0.0], rtol=1e-5)
+
+
+def test_candidates_within_epsilon_of_a_real_are_left_out():
+    reals = ops.convert_to_tensor(np.array([[0.0], [1.0]], "float32"))
+    fakes = ops.convert_to_tensor(np.array([[0.2], [0.9], [-0.5], [1.4]], "float32"))
+    indices, weight, _ = implicit.nearest(reals, fakes, epsilon=0.3)
+    assert ops.convert_to_numpy(indices).tolist() == [2, 3] and float(weight) == 1.0
+    _, weight, _ = implicit.nearest(reals, fakes, epsilon=0.6)
+    assert float(weight) == 0.0
+
+
+def test_one_step_without_the_game_is_the_hand_derived_one():
+    weights = {"reconstruction_weight": 3.0, "generation_weight": 2.0, "idempotence_weight": 0.5, "pool": 2}
+    model = toy(compile=True, mode="imle", distance="l2", **weights)
+    pool = np.concatenate([Z, [[0.6, -0.5], [-1.5, 0.3]]]).astype("float32")
+    model.sample_latents = lambda count, training=True: ops.convert_to_tensor(pool)
+    logs = model.fit(X, batch_size=2, shuffle=False, verbose=0).history
+    x, z = X.astype("float64"), pool.astype("float64")
+    f = lambda y: np.tanh(A * y + B)  # noqa: E731
+    rho = ((f(z)[None] - x[:, None]) ** 2).sum(-1).argmin(1)
+    assert rho.tolist() == [2, 3]
+    near, fresh = z[rho], z[:2]
+    once, twice = f(fresh), f(f(fresh))
+
+    def derivative(of):  # of = 1 for b, the argument for a; means over 4 entries
+        real = 2 * (f(x) - x) * (1 - f(x) ** 2) * of(x)
+        made = 2 * (f(near) - x) * (1 - f(near) ** 2) * of(near)
+        again = 2 * (twice - once) * ((1 - twice**2) * of(once) - (1 - once**2) * of(fresh))
+        return (3 * real + 2 * made + 0.5 * again).mean()
+
+    expected = A - 0.01 * derivative(lambda t: t), B - 0.01 * derivative(np.ones_like)
+    moved = [float(ops.convert_to_numpy(variable)) for variable in model.network.trainable_variables]
+    np.testing.assert_allclose(moved, expected, rtol=1e-6)
+    terms = [np.mean((f(x) - x) ** 2), np.mean((f(near) - x) ** 2), np.mean((twice - once) ** 2)]
+    assert logs["network_loss"][0] == pytest.approx(np.dot([3, 2, 0.5], terms), rel=1e-5) == logs["loss"][0]
+    assert logs["generation"][0] == pytest.approx(terms[1], rel=1e-5) and logs["matched"][0] == 1.0
+
+
+def test_without_the_game_it_is_a_whole_model_too(tmp_path):
+    images, _ = small.data(9)
+    model = build(mode="imle", noise="gaussian", epsilon=0.1, pool=3)
+    logs = model.fit(images, batch_size=4, epochs=2, validation_data=(images,), verbose=0).history
+    assert {f"val_{log}" for log in model.all_logs()} <= set(logs) and np.isfinite(logs["loss"]).all()
+    assert "tightness" not in logs and "generation" in logs
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert (loaded.mode, loaded.pool, loaded.epsilon, loaded.generation_weight) == ("imle", 3, 0.1, 20.0)
+    for each in (model, loaded):
+        each.fit(images, batch_size=4, verbose=0)
+    small.assert_same(small.everything(model), small.everything(loaded))
+    for name, value, words in (("mode", "imel", "Did you mean 'imle'"), ("pool", 0, "positive"), ("epsilon", -1, "0")):
+        with pytest.raises(ValueError, match=f"`{name}` must be .*{words}"):
+            build(compile=False, **{name: value})
