@@ -224,7 +224,10 @@ def test_a_killed_run_resumes_bit_for_bit_within_either_stage(tmp_path):
         matches = numbers(resumed.codes.noises)
         np.testing.assert_array_equal(matches, numbers(killed.codes.noises))
         assert matches.any() == (step > 6)
+        drawn, match = [], resumed.match
+        resumed.match = lambda drawn=drawn, match=match: (drawn.append(1), match())
         resumed.fit(images, batch_size=4, epochs=4 - int(resumed.epochs_done.value) - (step == 6), verbose=0)
+        assert len(drawn) == (1 if step == 8 else 2)  # not where an epoch goes on
         small.assert_same(expected, small.everything(resumed))
 
 
@@ -307,7 +310,7 @@ def test_training_covers_points_that_a_decoder_can_reach():
     model.fit(points, batch_size=50, epochs=40, verbose=0)
     made = model.generate(400, seed=0)
     gaps = np.linalg.norm(made[:, None] - centres[None], axis=-1)
-    near = np.bincount(gaps.argmin(1)[gaps.min(1) < 0.15], minlength=8)
+    near = np.bincount(gaps.argmin(1)[gaps.min(1) < 0.3], minlength=8)
     assert (near > 0).all(), near
 
 
