@@ -45,6 +45,10 @@ def test_float32_does_not_decide():
     points = np.array([[1000.0, 1000.1], [1000.0, 1000.2]], "float32")
     indices, distances = matching.nearest(points[:1], points[1:])
     assert indices.tolist() == [0] and distances[0] == pytest.approx(0.01000733, rel=1e-5)
+    rng = np.random.default_rng(0)
+    queries = rng.normal(size=(5, 64))
+    close = queries[0] + 1e-6 * rng.normal(size=(30, 64))  # nearer to each other than float32 can tell
+    np.testing.assert_array_equal(matching.nearest(queries, close)[0], brute_force(queries, close)[0])
     close = np.stack([points[0].astype("float64") + [step, 0.0] for step in (3e-8, 1e-8, 2e-8)])
     assert matching.nearest(points[:1], close)[0].tolist() == [1]
 
