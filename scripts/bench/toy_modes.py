@@ -29,8 +29,8 @@ BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 GLANN = {"latent_dim": 8, "points": 5_000, "epochs": 75}  # 40 steps of 128 an epoch with 3,000 steps in all
 CASES = {
     "ign": ("ign", {"noise": "gaussian"}),  # points have no spectrum
-    'ign, mode="imle"': ("ign", {"noise": "gaussian", "mode": "imle", "idempotence_weight": 0.0}),
-    "glann": ("glann", {"distance": "l2", "glo_epochs": 25, "pool": 4}),
+    'ign, mode="imle", idempotence_weight=0': ("ign", {"noise": "gaussian", "mode": "imle", "idempotence_weight": 0.0}),
+    "glann, glo_epochs=25, pool=4": ("glann", {"distance": "l2", "glo_epochs": 25, "pool": 4}),
     "gan with R1": ("gan", {"penalties": [kg.penalties.R1(0.1)]}),
     "rsgan with R1": ("rsgan", {"penalties": [kg.penalties.R1(0.1)]}),
     "wgan_gp, penalty_weight=1": ("wgan_gp", {"penalty_weight": 1.0}),
