@@ -192,8 +192,6 @@ class GLANN(Coded, Staged, GenerativeModel):
         rates = {"generator": 1e-3, "codes": 1e-2, "mapper": 1e-3}
         return {player: keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.999) for player, rate in rates.items()}
 
-    # Inference --------------------------------------------------------------------------------------------
-
     def fake(self, latents, labels=None, training=True):
         return self.decoded(self.mapped(latents, training), training)
 
