@@ -24,8 +24,8 @@ from keras_gans import checks
 from keras_gans.layers import MinibatchStandardDeviation
 from keras_gans.layers.image_format import channels_last
 from keras_gans.networks import conditioning
-from keras_gans.networks.resnet import flow as flow  # an invertible convolutional network has one form
 from keras_gans.networks.mapper import mapper as mapper
+from keras_gans.networks.resnet import flow as flow  # an invertible convolutional network has one form
 from keras_gans.networks.resolution import stages_and_base
 
 NORMALIZATIONS = ("batch", "layer", "spectral", None)

@@ -46,10 +46,9 @@ class Record(keras.callbacks.Callback):
 def train(name, wanted):
     """Returns the weights and the logs after the `wanted` numbers of steps; everything random comes from NumPy."""
     steps = max(TOLERANCES)
+    keras.utils.set_random_seed(3)  # the codes of GLANN come from it, by NumPy
     options = {"width": 4, **OPTIONS.get(name, {})}
     model = kg.create(name, SHAPE, LATENT_DIM, network="dcgan", network_options=options, **KNOBS.get(name, {}))
-    keras.utils.set_random_seed(3)  # the codes of GLANN come from it, by NumPy
-    model = kg.create(name, SHAPE, LATENT_DIM, network="dcgan", network_options={"width": 4}, **KNOBS.get(name, {}))
     rng = np.random.default_rng(3)
     for variable in model.trainable_variables:
         scale = 1.0 if len(variable.shape) == 1 else 1.0 / np.sqrt(np.prod(variable.shape[:-1]))
