@@ -26,9 +26,13 @@ def row(name):
     about = zoo.metadata(name)
     with open(os.path.join(ROOT, "docs", "receipts", f"{name}.json"), encoding="utf-8") as file:
         scores = json.load(file)["scores"]
-    encoder = ""
-    if "latent_correlation" in scores:
-        encoder = f"correlation {scores['latent_correlation']:.2f}, PSNR {scores['reconstruction_psnr']:.1f} dB"
+    told = {
+        "latent_correlation": "correlation {:.2f}",
+        "reconstruction_psnr": "PSNR {:.1f} dB",
+        "bits_per_dim": "{:.2f} bits per dimension",
+        "inversion_error": "inverse to {:.0e}",
+    }
+    encoder = ", ".join(words.format(scores[key]) for key, words in told.items() if scores.get(key) is not None)
     values = [f"{scores[key]:.2f}" for key in ("precision", "recall", "density", "coverage")]
     cells = [
         f"`{name}`<br>[![samples of {name}](docs/zoo/{name}.png)](keras_gans/zoo/presets/{name}/samples.png)"

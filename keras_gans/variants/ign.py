@@ -24,8 +24,7 @@ Without the game (`mode="imle"`), after the abstract of NAIGN (Al-Jaff et al., 2
 
     loss = reconstruction_weight E delta(x) + generation_weight E d(y_rho(i), x_i) + idempotence_weight E d(f(sg y), y)
 
-with y = f(z) and y_rho(i) the nearest to x_i of `pool` fresh fakes per real. Each real has one, which should leave
-no mode out; of a grid of 25 modes 14 to 18 were covered here, by the game 13.
+with y = f(z), y_rho(i) the nearest to x_i of `pool` fresh fakes per real: 14 to 18 of 25 modes covered (game: 13).
 
 Noise has the spectrum of the data, mean and deviation at every frequency (`keras_gans/samplers/spectrum.py`).
 
