@@ -53,6 +53,7 @@ class GenerativeModel(Fitting, Inference, Saving, Carrying, BuiltByConstructor, 
     players: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
     training_logs: tuple[str, ...] = ()  # those of them that `evaluate` does not have
+    steps_compare = True  # whether its train steps can be compared with those of a game
     averaged: tuple[str, ...] = ()  # networks that a weight moving average takes: by default the first
     updates: tuple[str, ...] = ("alternating",)  # how the players may move, the first by default
     update = "alternating"  # how they do since `compile`

@@ -54,8 +54,17 @@ def seconds_per_step(model, recipe):
 
 
 def presets_steps(recipe, image_shape):
-    """Returns the train steps of the presets of such data, sorted: of the same set, or with the same channels."""
+    """Returns the train steps of the presets of such data, sorted: of the same set, or with the same channels.
+
+    A step of some variants is another thing than one of a game: theirs are compared among themselves.
+    """
+    classes, own = registry.classes(), registry.get(recipe.variant)
     known = [zoo.metadata(name) for name in zoo.list_presets()]
+    known = [
+        about
+        for about in known
+        if about["class"] == own.__name__ or (own.steps_compare and classes[about["class"]].steps_compare)
+    ]
     alike = [about for about in known if about.get("data") == recipe.data]
     alike = alike or [
         about for about in known if about["image_shape"][-1] == image_shape[-1] and about["data"] != "digits"

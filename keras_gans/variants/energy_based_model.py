@@ -75,6 +75,7 @@ class EnergyBasedModel(ShortRun, ReplayBuffer, Recovery, GenerativeModel):
 
     networks = ("network",)
     players = ("network",)
+    steps_compare = False
     logs = (
         *("network_loss", "real_energy", "sample_energy", "start_slope", "sample_slope"),
         *("sample_deviation", "fresh", "rollbacks"),

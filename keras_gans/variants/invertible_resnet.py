@@ -70,6 +70,7 @@ class InvertibleResNet(Density, Encoder, GenerativeModel):
 
     networks = ("network",)
     players = ("network",)
+    steps_compare = False
     logs = ("network_loss", "log_det", "log_prior")
 
     def __init__(

@@ -169,6 +169,7 @@ def test_augmentation_is_for_few_own_images(clothes):
 
 def test_presets_of_such_data_are_those_of_the_set_or_of_the_channels():
     assert plan.presets_steps(Recipe("gan", data="digits"), (32, 32, 1)) == [1440]
+    assert plan.presets_steps(Recipe("invertible_resnet", data="digits"), (8, 8, 1)) == [2400]  # steps of its own kind
     assert plan.presets_steps(Recipe("gan", data="folder:x"), (64, 64, 3))[0] == 15640
     assert plan.presets_steps(Recipe("gan", data="folder:x"), (64, 64, 1))[0] == 7504
 
