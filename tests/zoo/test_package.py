@@ -14,7 +14,11 @@ from keras_gans import zoo
 RECEIPTS = pathlib.Path(__file__).parent.parent.parent / "docs" / "receipts"
 
 
-@pytest.mark.parametrize("name", kg.list_presets())
+# XLA computes convolutions within a loop slowly on a CPU: 80 steps of a sampler take minutes there.
+SLOW = {name: [pytest.mark.one_backend] for name in kg.list_presets() if name.startswith("energy_based_model")}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, [])) for name in kg.list_presets()])
 def test_it_loads_without_a_network_and_makes_images(name, monkeypatch):
     def refused(*arguments, **options):
         raise AssertionError("a preset of the package asks for the network")
