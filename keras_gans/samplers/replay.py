@@ -11,7 +11,7 @@ from keras_gans import checks
 class ReplayBuffer:
     """The part of a model that keeps samples: uint8 images in a ring of fixed size, saved with the model.
 
-    A byte v stands for the interval [v, v + 1) / 256: `stored` rounds down, `starts` draws from it.
+    A byte v stands for the interval [v, v + 1) / 256: `store` rounds down, `starts` draws from it.
     """
 
     def prepare_buffer(self, buffer_size, restart_share):

@@ -95,7 +95,7 @@ class ShortRun(SpectrumNoise):
 
         Args:
             n, labels, seed, average, output: As for `GenerativeModel.generate`.
-            start: `"noise"` (default): chains start from uniform noise; `"buffer"`: from samples of the training, which
+            start: `"noise"` (default): chains start from fresh noise; `"buffer"`: from samples of the training, which
                 look better and are not independent.
             steps: Steps of each chain, default `generation_steps`.
 

@@ -25,7 +25,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import GenerativeModel, Part, called, checked_network, descend, given, mean
+from keras_gans.engine import GenerativeModel, Part, called, checked_network, coupled_layers, descend, given, mean
 from keras_gans.engine.building import score_input_shape
 from keras_gans.engine.optimizers import ClippedAdam
 from keras_gans.engine.private_keras import plain_setattr
@@ -67,7 +67,7 @@ class EnergyBasedModel(ShortRun, ReplayBuffer, Recovery, GenerativeModel):
         >>> model = keras_gans.create("energy_based_model", image_shape=(32, 32, 1), sampling_steps=15)
         >>> model.compile()
         >>> model.fit(images, batch_size=64, epochs=20)
-        >>> model.restore(damaged, free=mask)
+        >>> model.restore(damaged, mask=missing)
 
     Reference: Du and Mordatch, 2019, arXiv:1903.08689. Default optimiser: `ClippedAdam`, learning rate 3e-4, betas
     (0, 0.999).
@@ -110,6 +110,11 @@ class EnergyBasedModel(ShortRun, ReplayBuffer, Recovery, GenerativeModel):
         self.generation_steps = checks.positive_integer("generation_steps", generation_steps or 4 * sampling_steps)
         self.energy_limit = checks.number("energy_limit", energy_limit, above=0)
         self.network = checked_network("network", network)
+        if coupled_layers(network):
+            raise ValueError(
+                "`network` must treat samples independently, or an energy is not that of one image. The layer "
+                f"{coupled_layers(network)[0]!r} mixes the samples of a batch."
+            )
         plain_setattr(
             self, "_image_shape", score_input_shape("network", network, "image_shape", image_shape, self.num_classes)
         )

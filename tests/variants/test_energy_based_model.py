@@ -207,6 +207,7 @@ def test_chains_start_from_noise_or_from_the_buffer():
         (lambda: model().generate(2, start="buffers"), ValueError, "`start` must be one of .*Did you mean 'buffer'"),
         (lambda: model().decode(model().latents_for(1), steps=0), ValueError, "`steps` must be a positive integer"),
         (lambda: kg.EnergyBasedModel(keras.Sequential()), ValueError, "`image_shape` must be"),
+        (lambda: kg.EnergyBasedModel(coupled()), ValueError, "`network` must treat samples independently.*'mixing'"),
         (
             lambda: kg.EnergyBasedModel(keras.Sequential([keras.Input(small.SHAPE), keras.layers.Flatten()])),
             ValueError,
@@ -217,6 +218,11 @@ def test_chains_start_from_noise_or_from_the_buffer():
 def test_wrong_arguments_are_refused_in_a_sentence(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def coupled():
+    layers = [keras.layers.BatchNormalization(name="mixing"), keras.layers.Flatten(), keras.layers.Dense(1)]
+    return keras.Sequential([keras.Input(small.SHAPE), *layers])
 
 
 def build(**knobs):
