@@ -21,6 +21,7 @@ from keras_gans.engine import input_gradients, mean
 
 PLACES = ("interpolated", "real", "fake")
 ESTIMATES = ("gradient", "noise")
+STD = 0.01
 
 
 def squared_norms(gradients):
@@ -32,6 +33,16 @@ def squared_norms(gradients):
 def gradient_norms(gradients):
     """Returns the norm (n,) of each sample's gradient; the 1e-12 inside the root keeps the slope at 0 finite."""
     return ops.sqrt(squared_norms(gradients) + 1e-12)
+
+
+def noise_std(estimate, std):
+    """Returns the length of the steps of `estimate="noise"`; refuses one for the exact gradient, which has no steps."""
+    if std is not None and estimate != "noise":
+        raise ValueError(
+            f"`std` is the length of the steps of estimate='noise' and must be left out with estimate={estimate!r}. "
+            f"{checks.received(std=std)}"
+        )
+    return STD if std is None else checks.number("std", std, above=0)
 
 
 def interpolate(reals, fakes, weights):
@@ -97,16 +108,16 @@ class ZeroCentred(Penalty):
             Its mean over u is |g|^2 + std^2 (g grad(tr H) + ((tr H)^2 + 2 |H|^2) / 4) + O(std^4) with H the second
             derivative; its variance is 2 |g|^4 + O(std^2) for each sample. C is taken in inference, without
             augmentation and dropout.
-        std: Length of the steps of `"noise"` in each pixel of [-1, 1], default 0.01.
+        std: Length of the steps in each pixel of [-1, 1], with `estimate="noise"` only; default 0.01.
         every: The exact penalty is taken in every so many steps only, with so many times the weight: the same mean
             (lazy regularisation, arXiv:1912.04958). Default 1. Relativistic games with R1 and R2 diverge with more
             (arXiv:2501.05441). Whole numbers; 1 with `estimate="noise"`.
     """
 
-    def __init__(self, weight=10.0, estimate="gradient", std=0.01, every=1):
+    def __init__(self, weight=10.0, estimate="gradient", std=None, every=1):
         super().__init__(weight)
         self.estimate = checks.one_of("estimate", estimate, ESTIMATES)
-        self.std = checks.number("std", std, above=0)
+        self.std = noise_std(estimate, std)
         self.every = checks.positive_integer("every", every)
         if self.every > 1 and self.estimate == "noise":
             raise ValueError(f"`every` must be 1 with estimate='noise', which is cheap. {checks.received(every=every)}")
@@ -132,7 +143,7 @@ class ZeroCentred(Penalty):
 
     def get_config(self):
         config = super().get_config()
-        for name, default in {"estimate": "gradient", "std": 0.01, "every": 1}.items():
+        for name, default in {"estimate": "gradient", "std": STD, "every": 1}.items():
             if getattr(self, name) != default:
                 config[name] = getattr(self, name)
         return config

@@ -157,7 +157,7 @@ def test_estimates_and_laziness_that_cannot_work_are_refused():
     with pytest.raises(ValueError, match="Did you mean 'noise'"):
         R1(1.0, estimate="noisy")
     with pytest.raises(ValueError, match="`std` must be a number greater than 0"):
-        R2(1.0, std=0)
+        R2(1.0, estimate="noise", std=0)
     keras.config.set_dtype_policy("mixed_bfloat16")
     for name, knobs in [("gan", {"penalties": [R1(1.0, estimate="noise")]}), ("r3gan", {"estimate": "noise"})]:
         with pytest.raises(ValueError, match="need a discriminator that computes in float32.*bfloat16"):

@@ -20,7 +20,7 @@ from keras import ops
 
 from keras_gans import checks, schedules
 from keras_gans.engine import AdversarialModel, descend, input_gradients, mean, two_players
-from keras_gans.penalties import ESTIMATES, squared_norms
+from keras_gans.penalties import ESTIMATES, noise_std, squared_norms
 
 
 @keras.saving.register_keras_serializable("keras_gans")
@@ -37,7 +37,7 @@ class R3GAN(AdversarialModel):
         saturating: Whether the generator minimises the negative of the discriminator's game, default False.
         estimate: `"gradient"` (default, published), or `"noise"`: |grad C|^2 from one difference of scores along random
             directions, without second derivatives; see `keras_gans.penalties.ZeroCentred` for what that costs.
-        std: Length of those differences in each pixel, default 0.01.
+        std: Length of those differences in each pixel, with `estimate="noise"` only; default 0.01.
         critic_steps: Discriminator steps per generator step, default 1.
         penalties: List of `keras_gans.penalties`, added to the discriminator's loss; default none.
         augmentation: Layer such as `keras_gans.layers.DiffAugment`, through which the discriminator sees all images
@@ -69,12 +69,12 @@ class R3GAN(AdversarialModel):
     relativistic = True
 
     def __init__(
-        self, generator, discriminator, latent_dim, gamma=1.0, saturating=False, estimate="gradient", std=0.01, **kwargs
+        self, generator, discriminator, latent_dim, gamma=1.0, saturating=False, estimate="gradient", std=None, **kwargs
     ):
         self.gamma = schedules.number_or_schedule("gamma", gamma, minimum=0)
         self.saturating = bool(saturating)
         self.estimate = checks.one_of("estimate", estimate, ESTIMATES)
-        self.std = checks.number("std", std, above=0)
+        self.std = noise_std(estimate, std)
         super().__init__(generator, discriminator, latent_dim, **kwargs)
 
     def discriminator_loss(self, real_logits, fake_logits):
