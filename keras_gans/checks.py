@@ -48,6 +48,18 @@ def received(**arguments):
     return f"Received: {listed}."
 
 
+def batch_of(shape):
+    """Returns the shape of n samples of a shape as a text: "(n, 28, 28, 1)"."""
+    return f"({', '.join(map(str, ('n', *shape)))})"
+
+
+def kind(value):
+    """Returns what came in place of tensors in a few words: an array's type and shape, or the value."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    return f"{type(value).__name__} of {len(value)}" if isinstance(value, (tuple, list)) else shown(value, 80)
+
+
 def nearest(name, options):
     """Returns "Did you mean 'x'? " or "" for a misspelt `name` among `options`."""
     options = {str(option).lower(): str(option) for option in options}
@@ -214,7 +226,8 @@ def images(argument, value, shape, spans=True):
         shape: Tuple, the shape of one image as the networks have it.
         spans: Whether the values are many enough to tell floats in 0..1, which are refused, from those in [-1, 1].
     """
-    expected = "(n, " + ", ".join(str(side) for side in shape) + ")"
+    expected = batch_of(shape)
+    unmasked(argument, value)
     if tuple(value.shape[1:]) != tuple(shape) or value.ndim != len(shape) + 1:
         raise ValueError(
             f"`{argument}` must have shape {expected}, as the networks of the model do. "
@@ -246,6 +259,17 @@ def images(argument, value, shape, spans=True):
         )
 
 
+def unmasked(argument, value):
+    """Refuses a masked array of NumPy in which a value is masked: no step would leave it out."""
+    hidden = int(value.mask.sum()) if type(value).__name__ == "MaskedArray" else 0
+    if hidden:
+        raise ValueError(
+            f"`{argument}` must have no masked values: they would be used as they stand. Fill them, or leave their "
+            f"samples out. Received: a masked array, {hidden:,} of its {value.size:,} values masked."
+        )
+    return value
+
+
 def _shape_hint(came, shape):
     if len(came) == len(shape) and len(shape) == 3 and tuple(came[1:]) == tuple(shape[:2]) and shape[2] == 1:
         return "Add the channel axis: images[..., None]. "
@@ -265,6 +289,7 @@ def labels(value, count, num_classes):
         )
     if value is None:
         raise ValueError(f"`labels` are missing: the model is conditional (num_classes={num_classes}).")
+    unmasked("labels", value)
     if value.ndim == 2 and value.shape[1] == 1:
         value = value[:, 0]
     if value.shape != (count,):

@@ -13,6 +13,8 @@ from keras_gans import checks
 IMAGE_KEYS, LABEL_KEYS = ("image", "images"), ("label", "labels")
 PIXELS = "`images` must be floats in 0..255, as those of the first batch are. Received: floats from"
 RANGE = "`images` must be uint8 in 0..255 or finite floats in [-1, 1]. Received: floats from"
+SHAPE = "`images` must have shape {}, as the networks of the model do. Received: a batch whose sides are"
+COUNTS = "`labels` must be as many as the images. Received: labels and images:"
 CLASSES = "`labels` must be in 0..{}. Received: labels from"
 
 

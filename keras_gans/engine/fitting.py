@@ -139,8 +139,10 @@ class Fitting:
             return super().evaluate(x=x, y=y, **kwargs)
 
     def predict(self, x, **kwargs):
-        """Returns generated images for latents, like `keras.Model.predict`."""
+        """Returns generated images for latents, or `[latents, labels]`, like `keras.Model.predict`."""
         _check_counts(batch_size=kwargs.get("batch_size"), steps=kwargs.get("steps"))
+        if hasattr(x, "shape") or isinstance(x, (tuple, list)):
+            self.called_with(x)
         with self._given_back():
             return super().predict(x, **kwargs)
 
@@ -188,7 +190,7 @@ class Fitting:
         checks.images("images", images, self.image_shape)
         if y is None and self.num_classes == 0:
             return (images,)
-        labels = None if y is None else ops.convert_to_numpy(y)
+        labels = y if y is None or isinstance(y, np.ndarray) else ops.convert_to_numpy(y)
         return images, checks.labels(labels, len(images), self.num_classes)
 
     def _validation(self, data):

@@ -117,8 +117,18 @@ class Inference:
 
     def call(self, inputs, training=False):
         """Returns generated images for latents (or `[latents, labels]`): what `predict` computes."""
-        latents, labels = inputs if self.num_classes else (inputs, None)
-        return self.fake(latents, labels, training=training)
+        return self.fake(*self.called_with(inputs), training=training)
+
+    def called_with(self, inputs):
+        """Returns `(latents, labels)` of the inputs of a call; refuses what cannot be that, such as images."""
+        pair = isinstance(inputs, (tuple, list)) and len(inputs) == 2
+        latents, labels = inputs if self.num_classes and pair else (inputs, None)
+        shape = getattr(latents, "shape", (None, *self.latent_shape))
+        if bool(self.num_classes) > pair or tuple(shape[1:]) != tuple(self.latent_shape):
+            what = "[latents, labels] with " if self.num_classes else ""
+            what = f"{what}latents of shape {checks.batch_of(self.latent_shape)}, of which images are made"
+            raise ValueError(f"`x` must be {what}. Received: {checks.kind(inputs)}.")
+        return latents, labels
 
     def generate(self, n, labels=None, seed=None, *, average=False, output="array", **options):
         """Returns n generated images.
@@ -175,16 +185,16 @@ class Inference:
         """Returns latents as an array (n, *latent_shape) of finite floats; raises `ValueError` where they are not."""
         try:
             known = isinstance(latents, (np.ndarray, list, tuple))
-            array = np.asarray(latents if known else ops.convert_to_numpy(latents))
+            array = np.asanyarray(latents if known else ops.convert_to_numpy(latents))
             wrong = f"{array.dtype} {array.shape}"
             numbers = array.dtype.kind not in "OUS"  # but bfloat16, which is of no kind
             array = array if array.dtype.kind == "f" else array.astype("float32") if numbers else np.empty(0)
         except Exception:  # a backend raises nearly anything for what is no tensor
             array, wrong = np.empty(0), checks.shown(latents, 80)
         if array.shape[:1] in ((), (0,)) or array.shape[1:] != tuple(self.latent_shape):
-            shape = ", ".join(map(str, ("n", *self.latent_shape)))
-            raise ValueError(f"`latents` must be numbers of shape ({shape}). Received: {wrong}.")
-        if not np.isfinite(array).all():
+            shape = checks.batch_of(self.latent_shape)
+            raise ValueError(f"`latents` must be numbers of shape {shape}. Received: {wrong}.")
+        if not np.isfinite(checks.unmasked("latents", array)).all():
             raise ValueError("`latents` must be finite. Received: latents with NaN or infinity.")
         return array
 

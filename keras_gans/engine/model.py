@@ -114,12 +114,12 @@ class GenerativeModel(Fitting, Inference, Saving, Carrying, BuiltByConstructor, 
         """
         images, labels = unpacked(data, self.num_classes > 0)
         images = ops.convert_to_tensor(images)  # an eager step may get NumPy's
-        labels = None if labels is None else ops.convert_to_tensor(labels)
+        labels = None if labels is None else ops.reshape(labels, (-1,))  # some datasets yield them as (n, 1)
         images = backend.with_shape(images, (None, *self.image_shape))
         if tuple(images.shape[1:]) != self.image_shape:
             raise ValueError(
-                f"`images` must have shape (n, {', '.join(map(str, self.image_shape))}), as the networks of the model "
-                f"do. Received: images.shape={tuple(images.shape)}."
+                f"`images` must have shape {checks.batch_of(self.image_shape)}, as the networks of the model do. "
+                f"Received: images.shape={tuple(images.shape)}."
             )
         if (labels is None) != (self.num_classes == 0):
             checks.labels(labels, None, self.num_classes)

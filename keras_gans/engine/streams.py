@@ -10,7 +10,7 @@ import re
 import keras
 
 from keras_gans import checks
-from keras_gans.engine.batch_check import CLASSES, PIXELS, RANGE, scaled, to_numpy, unpacked, with_images
+from keras_gans.engine.batch_check import CLASSES, COUNTS, PIXELS, RANGE, SHAPE, scaled, to_numpy, unpacked, with_images
 
 
 class CheckedDataset(keras.utils.PyDataset):
@@ -114,7 +114,7 @@ def _mapped(dataset, check):
 
     def passed(*element):
         images, labels = unpacked(element if len(element) > 1 else element[0], check.num_classes > 0)
-        demands = []
+        demands = [_known_shape(tf, images, check.image_shape)]
         if images.dtype.is_floating:
             limit = 1.0 if len(check.image_shape) == 3 else tf.float32.max
             values = tf.cast(images, tf.float32)
@@ -122,6 +122,9 @@ def _mapped(dataset, check):
             words = [PIXELS if check.pixels else RANGE, tf.reduce_min(values), tf.reduce_max(values)]
             demands.append(tf.Assert(tf.reduce_all(inside), words))
         if labels is not None and check.num_classes:
+            counts = tf.stack([tf.size(labels), tf.shape(images)[0]])
+            text = tf.strings.reduce_join(tf.strings.as_string(counts), separator=" and ")
+            demands.append(tf.Assert(tf.equal(*tf.unstack(counts)), [COUNTS, text]))
             low, high = tf.reduce_min(labels), tf.reduce_max(labels)
             inside = tf.logical_and(low >= 0, high < check.num_classes)
             demands.append(tf.Assert(inside, [CLASSES.format(check.num_classes - 1), low, high]))
@@ -133,10 +136,21 @@ def _mapped(dataset, check):
     return dataset.map(passed)
 
 
+def _known_shape(tf, images, shape):
+    """Returns the operation that refuses images of another shape where a pipeline does not tell theirs."""
+    if images.shape.rank is not None and None not in tuple(images.shape[1:]):
+        return tf.no_op()
+    text = tf.strings.reduce_join(tf.strings.as_string(tf.shape(images)), separator=", ")
+    right = tf.strings.regex_full_match(text, ", ".join([r"\d+", *map(str, shape)]))
+    return tf.Assert(right, [SHAPE.format(checks.batch_of(shape)), text])
+
+
 def sentence_of(error):
     """Returns the sentence of a check that TensorFlow has wrapped into an error of its own, or None."""
     raised = re.search(r"(?:Value|Type)Error: ((?:Batch \d+|A batch): .*)", str(error))  # in a generator or PyDataset
     if raised is not None:
         return raised[1]
-    found = re.search(r"assertion failed: \[(`(?:images|labels)` must .*?)\] \[(.*?)\] \[(.*?)\]", str(error))
-    return None if found is None else f"{found[1]} {found[2]} to {found[3]}."
+    found = re.search(r"assertion failed: \[(`(?:images|labels)` must .*?)\] \[(.*?)\](?: \[(.*?)\])?", str(error))
+    if found is None:
+        return None
+    return f"{found[1]} {found[2]}{'' if found[3] is None else f' to {found[3]}'}."

@@ -132,6 +132,29 @@ def test_pipelines_that_do_not_tell_their_shape_train_as_others(kind):
     small.assert_same(trained(plain), trained(unknown), atol=1e-6)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.data")
+@pytest.mark.parametrize(
+    ("late", "words"),
+    [
+        ((IMAGES[:4, :7], LABELS[:4]), r"must have shape \(n, 8, 8, 1\), as the networks .* sides are 4, 7, 8, 1\.$"),
+        ((np.repeat(IMAGES[:4], 3, axis=-1), LABELS[:4]), r"must have shape .* sides are 4, 8, 8, 3\.$"),
+        ((IMAGES[:4, :, :, 0], LABELS[:4]), r"must have shape .* sides are 4, 8, 8\.$"),
+        ((IMAGES[:4], LABELS[:3]), r"`labels` must be as many as the images. Received: labels and images: 3 and 4\.$"),
+    ],
+)
+def test_a_later_batch_of_a_pipeline_of_another_shape_is_refused(late, words):
+    import tensorflow as tf
+
+    def batches():
+        yield IMAGES[:4], LABELS[:4]
+        yield late
+
+    kinds = tf.TensorSpec(None, tf.uint8), tf.TensorSpec(None, tf.int64)
+    model = small.shared("gan", num_classes=small.CLASSES)
+    with pytest.raises(ValueError, match=words):
+        model.fit(tf.data.Dataset.from_generator(batches, output_signature=kinds), verbose=0)
+
+
 class Interrupt(keras.callbacks.Callback):
     def on_test_batch_end(self, batch, logs=None):
         raise KeyboardInterrupt
