@@ -10,18 +10,19 @@ import typer
 from keras_gans import checks, recipes
 from keras_gans.commands.options import say
 from keras_gans.commands.startup import load_library, show_warning
-from keras_gans.runs.folder import Run
+from keras_gans.runs.folder import Run, run_around
 
 
 def info(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A variant, recipe:NAME, a .yaml file, a run folder, or a preset.")
+        str, typer.Argument(metavar="NAME", help="A variant, recipe:NAME, a .yaml or .keras file, a run, or a preset.")
     ],
 ):
-    """Explain a variant, a recipe, a run or a preset.
+    """Explain a variant, a recipe, a run, a model file or a preset.
 
     Of a variant: its paper and equations, its knobs, its optimisers. Of a recipe: its settings. Of a run folder:
-    its settings and how far it is. Of a preset (by name, folder or URL): what it was trained on, and its scores.
+    its settings and how far it is. Of a .keras file: its networks and how far they are trained. Of a preset (by
+    name, folder or URL): what it was trained on, and its scores.
 
     \b
     Example:
@@ -31,6 +32,10 @@ def info(
     """
     if recipes.is_recipe(name):
         _show_recipe(name, recipes.find(name))
+    elif (around := run_around(name)) is not None:
+        _show_run(around.folder)
+    elif name.endswith(".keras"):
+        _show_file(name)
     elif os.path.isdir(name) and not os.path.exists(os.path.join(name, "metadata.json")):
         _show_run(name)
     else:
@@ -45,7 +50,8 @@ def info(
         if name not in presets and not elsewhere:
             raise ValueError(
                 f"`NAME` must be a variant ({', '.join(variants)}), a preset ({', '.join(presets)}, or where one "
-                f"is), recipe:NAME, a .yaml file or a run folder. {checks.nearest(name, [*variants, *presets])}"
+                f"is), recipe:NAME, a .yaml or .keras file, or a run folder. "
+                f"{checks.nearest(name, [*variants, *presets])}"
                 f"Received: {name!r}."
             )
         _show_preset(name, zoo.metadata(name))
@@ -101,6 +107,29 @@ def _show_run(folder):
                 say(f"  {key:<20} {value}")
     if run.models():
         say(f"\nModel: {run.models()[0]}")
+
+
+def _show_file(path):
+    load_library()
+    from keras_gans.engine.averaging import weights_in_words
+    from keras_gans.engine.batches import count
+    from keras_gans.runs import loading
+
+    model = loading.load_file(path)
+    networks = {network: getattr(model, network) for network in model.networks}
+    about = {
+        "image_shape": "x".join(map(str, model.image_shape)),
+        "parameters": {network: f"{part.count_params():,}" for network, part in networks.items()},
+        "epochs_done": count(model.epochs_done),
+        "averages": [weights_in_words(average) for average in model.averages] or "none",
+        "classes": model.class_names or model.num_classes or "none",
+    }
+    config = model.get_config()
+    about |= {name: value for name, value in config.items() if isinstance(value, (int, float, str)) and name != "name"}
+    say(f"{path}: {type(model).__name__}\n")
+    for key, value in about.items():
+        say(f"  {key:<20} {_in_words(list(value) if isinstance(value, tuple) else value)}")
+    say(f'\nUse it: kg.load("{path}").generate(16), or keras-gans generate {path}')
 
 
 def _show_variant(name):

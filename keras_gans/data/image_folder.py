@@ -25,6 +25,7 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG200
 # Pictures and films that people keep in such folders and that are not read: they are counted, not left out in silence.
 _UNREAD = (*_HEIF, ".jxl", ".svg", ".psd", ".eps", ".ico", ".tga", ".raw", ".cr2", ".nef", ".arw", ".dng")
 _UNREAD += (".mp4", ".mov", ".avi", ".mkv", ".webm")
+_HIDDEN = "hidden (their names begin with a dot)"
 _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102  # tags of EXIF and TIFF
 _UPRIGHT = {  # EXIF orientation -> the operation that undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -344,6 +345,8 @@ def _image_files(folder, on_error, unread, below=(), above=()):
     for name in names:
         path = os.path.join(folder, name)
         if name.startswith("."):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("._"):  # a Mac's notes about another file
+                unread[_HIDDEN] += 1
             continue
         if os.path.isdir(path):
             yield from _image_files(path, on_error, unread, (*below, name), above)

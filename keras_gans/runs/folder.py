@@ -43,6 +43,12 @@ class Run:
         Raises:
             ValueError: It holds no run, but pictures, or something of a name that a run gives its own files.
         """
+        around = run_around(self.folder)
+        if around is not None:
+            raise ValueError(
+                f"`--out` must be a new folder, or that of a run. {self.folder} belongs to the run in {around.folder}: "
+                "give that one to go on with it."
+            )
         if self._is_known():
             return
         own = [os.path.relpath(path, self.folder) for path in vars(self).values() if path != self.previous_path]
@@ -188,6 +194,15 @@ class Run:
                 os.rmdir(folder)
         with contextlib.suppress(OSError):
             os.rmdir(self.tensorboard)
+
+
+def run_around(path):
+    """Returns the `Run` whose `checkpoints` folder, or a file in it, is at `path`; None for anything else."""
+    path = os.path.abspath(path)
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    run = Run(os.path.dirname(folder))
+    inside = os.path.exists(path) and os.path.basename(folder) == os.path.basename(run.checkpoints)
+    return run if inside and run.begun() and not os.path.exists(Run(folder).checkpoint_path) else None
 
 
 def _has_entries(path):

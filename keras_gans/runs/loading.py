@@ -20,7 +20,7 @@ from keras_gans.engine.inference import class_indices
 from keras_gans.output import files
 from keras_gans.recipes import building
 from keras_gans.runs import drawing
-from keras_gans.runs.folder import Run
+from keras_gans.runs.folder import Run, run_around
 
 LARGEST_CONFIG = 2**23  # bytes of the description of a model; that of the largest here is a hundred thousand
 LARGEST_EXPANSION = 50  # bytes unpacked for one of a .keras file; weights of floats hardly shrink
@@ -33,8 +33,8 @@ def load_model(path):
 
     Args:
         path: A `.keras` file, or a run folder: its `model.keras`, or, while it is not finished or where that is
-            damaged, the settings in `config.json` with the weights of the last checkpoint; or a preset, by name, folder
-            or URL.
+            damaged, the settings in `config.json` with the weights of the last checkpoint, which its folder
+            `checkpoints` stands for; or a preset, by name, folder or URL.
 
     Raises:
         FileNotFoundError: There is nothing at `path`, or no model in the folder.
@@ -43,6 +43,9 @@ def load_model(path):
     path = checks.path("path", path, "run folder, a .keras file or a preset")
     if is_preset(path):
         return zoo.from_preset(path)
+    around = run_around(path)
+    if around is not None:
+        return rebuild(around)
     if os.path.isdir(path):
         return _load_run(Run(path))
     return load_file(path)

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 
@@ -79,6 +80,15 @@ def test_info_of_a_recipe_and_of_a_run(command, run_folder):
     assert answer.code == 0 and "latent_dim" in answer.out and "keras-gans train recipe:o_gan_digits" in answer.out
     answer = command("info", run_folder)
     assert answer.code == 0 and "2 of 2 epochs done" in answer.out and "latent_correlation" in answer.out
+
+
+def test_info_of_a_model_file_and_of_the_checkpoints_of_a_run(command, refused, run_folder, tmp_path):
+    answer = command("info", run_folder / "model.keras")
+    assert answer.code == 0 and "OGAN" in answer.out and re.search(r"epochs_done +2\n", answer.out)
+    assert "8x8x1" in answer.out and "latent_dim           8" in answer.out
+    (tmp_path / "cut.keras").write_bytes(b"PK")
+    assert "is cut short, or no .keras file" in refused("info", tmp_path / "cut.keras")
+    assert "2 of 2 epochs done" in command("info", run_folder / "checkpoints").out
 
 
 def test_info_of_a_preset_in_the_package_and_elsewhere(command, refused, monkeypatch):

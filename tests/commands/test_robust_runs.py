@@ -199,3 +199,10 @@ def test_files_that_unpack_to_absurd_sizes_are_refused_at_once(gan_run, tmp_path
             archive.writestr("config.json", changed)
         with pytest.raises(ValueError, match="absurd.keras (has `units` = 1,000,000,000,000|is damaged)"):
             loading.load_file(tmp_path / "absurd.keras")
+
+
+def test_the_checkpoints_of_a_run_stand_for_its_last_checkpoint(command, refused, gan_run, tmp_path):
+    for place in (gan_run / "checkpoints", gan_run / "checkpoints" / "latest.weights.h5"):
+        answer = command("generate", place, "--count", 4, "--out", tmp_path / "a.png")
+        assert answer.code == 0 and "Wrote 4 images" in answer.out
+    assert f"belongs to the run in {gan_run}" in refused(*train_arguments(gan_run / "checkpoints", "gan"))

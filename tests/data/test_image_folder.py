@@ -70,7 +70,8 @@ def test_the_order_is_that_of_the_names_whatever_the_file_system_says(tmp_path, 
 def test_hidden_files_and_folders_are_passed_over(tmp_path):
     for name in ("x.png", "._x.png", ".hidden.png", ".cache/y.png"):
         write(tmp_path / name)
-    folder = ImageFolder(tmp_path)
+    with pytest.warns(UserWarning, match="^Passed over 1 hidden "):
+        folder = ImageFolder(tmp_path)
     assert relative(folder) == ["x.png"] and folder.classes is None
 
 
@@ -589,9 +590,9 @@ def test_pictures_of_phones_and_programs_are_read(tmp_path, suffix, format):
 
 def test_pictures_that_are_not_read_are_counted_by_kind(tmp_path, monkeypatch):
     monkeypatch.setattr(image_folder, "_reads_heif", lambda: False)
-    for name in ("a.heic", "b.HEIC", "c.mp4", "notes.txt", ".hidden.heic"):
+    for name in ("a.heic", "b.HEIC", "c.mp4", "notes.txt", ".hidden.heic", ".d.png", "._e.png"):
         (tmp_path / name).write_bytes(b"x")
-    words = r"Passed over 2 .heic \(pip install pillow-heif\), 1 .mp4: files of these kinds are not read."
+    words = r"Passed over 2 .heic \(pip install pillow-heif\), 1 .mp4, 1 hidden \(.* a dot\): files of these kinds are"
     with pytest.raises(ValueError, match=f"there is none. {words}"):
         ImageFolder(tmp_path)
     Image.new("RGB", (8, 8)).save(tmp_path / "d.png")
