@@ -11,6 +11,7 @@ __all__ = ["PresetError", "from_preset", "list_presets", "metadata", "save"]
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "presets")
 HUB = "KERAS_GANS_HUB"
+LICENCE = "Apache-2.0"  # of the weights in the package
 
 
 def list_presets():
@@ -48,7 +49,12 @@ def from_preset(name, expected_class=None, refresh=False):
 
     >>> images = from_preset("o_gan_fashion_mnist").generate(16, seed=0)
     """
-    return preset.load(_folder(name, refresh), expected_class)
+    folder = _folder(name, refresh)
+    model = preset.load(folder, expected_class)
+    about = preset.read_metadata(os.path.join(folder, "metadata.json"))
+    model.title = about["name"]  # what an exported file says of itself
+    model.licence = preset.licence_in(about, LICENCE if os.path.dirname(folder) == FOLDER else "not stated")
+    return model
 
 
 def metadata(name):

@@ -277,6 +277,12 @@ def read_metadata(path):
     return metadata
 
 
+def licence_in(metadata, weights):
+    """Returns in words the licences of a preset's weights, where it states none `weights`, and of its data."""
+    licence, data = metadata.get("licence") or weights, metadata.get("data_licence")
+    return f"{licence} (weights); {data} (data: {metadata.get('data', 'unknown')})" if data else str(licence)
+
+
 def check_file(path, facts):
     """Raises `PresetError` if a file is not the one that was declared."""
     if not os.path.isfile(path):
