@@ -20,6 +20,8 @@ class Coded(Encoder):
     these are from others; and `mapped(noises, training)`, codes of noise.
     """
 
+    differentiated = ("encoder",)
+
     def prepare_codes(self, latent_dim, noise_dim, projection, encode_steps):
         """Called by the constructor; the arguments are its own."""
         self.latent_dim = checks.positive_integer("latent_dim", latent_dim, minimum=self.minimum_latent_dim)

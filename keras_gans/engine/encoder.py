@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks
+from keras_gans.engine.export.exporting import export
 
 
 class Encoder:
@@ -88,3 +89,19 @@ class Encoder:
         images = self.decode_encodings(points.reshape(-1, *start.shape[2:]), labels)
         images = images.reshape(len(points), steps, *images.shape[1:])
         return images[0] if single else images
+
+    def export_encoder(
+        self, path, format=None, *, precision="float32", average=False, name=None, licence=None, overwrite=False
+    ):
+        """Writes the encoder as a file that runs without keras_gans: uint8 images and labels in, encodings out.
+
+        The file takes uint8 images (n, height, width, channels), or float32 points (n, d), and, of a conditional model,
+        int32 labels (n,). It gives float32 encodings (n, *latent_shape), as `encode` does.
+
+        Args:
+            path, format, precision, average, name, licence, overwrite: As for `export_generator`.
+
+        Raises:
+            FileExistsError, ImportError, ValueError, TypeError: As for `export_generator`.
+        """
+        export(self, path, format, "encoder", precision, False, average, name, licence, overwrite)

@@ -14,6 +14,7 @@ from keras import ops
 from keras_gans import checks
 from keras_gans.engine import private_keras
 from keras_gans.engine.backend import module as backend
+from keras_gans.engine.export.exporting import ExportsGenerator
 from keras_gans.engine.optimizers import LossScaleOptimizer
 from keras_gans.output import files
 
@@ -27,8 +28,8 @@ class InMemory(io.BytesIO):
         return "memory.weights.h5"
 
 
-class Saving:
-    """The part of a `GenerativeModel` that goes into files and comes back."""
+class Saving(ExportsGenerator):
+    """The part of a `GenerativeModel` that goes into files and comes back, or leaves Keras behind."""
 
     def _seed_states(self):
         return [variable for variable in self.non_trainable_variables if private_keras.is_seed(variable)]

@@ -23,6 +23,7 @@ class ShortRun(SpectrumNoise):
     """
 
     noises = NOISES
+    differentiated = ("generator",)
 
     @property
     def passes_per_step(self):
