@@ -21,6 +21,7 @@ from keras_gans.commands.demo import demo
 from keras_gans.commands.dynamics import dynamics
 from keras_gans.commands.encode import encode
 from keras_gans.commands.evaluate import evaluate
+from keras_gans.commands.export import export
 from keras_gans.commands.generate import generate
 from keras_gans.commands.info import info
 from keras_gans.commands.interpolate import interpolate
@@ -59,6 +60,7 @@ for command in (
     reconstruct,
     interpolate,
     encode,
+    export,
     evaluate,
     attack,
     attribute,

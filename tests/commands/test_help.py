@@ -11,7 +11,7 @@ from keras_gans import cli, recipes, zoo
 pytestmark = pytest.mark.one_backend
 
 COMMANDS = ["list", "info", "train", "generate", "reconstruct", "interpolate", "encode"]
-COMMANDS += ["evaluate", "attack", "attribute", "dynamics", "verify", "demo"]
+COMMANDS += ["export", "evaluate", "attack", "attribute", "dynamics", "verify", "demo"]
 
 
 def test_the_commands_are_these():
