@@ -839,6 +839,49 @@ MUTANTS = [
         "pass",
         "test_adversarial_loss.py -k bit_for_bit",
     ),
+    # Export
+    Mutant(
+        "an exported generator cuts pictures instead of rounding them",
+        "engine/export/program.py",
+        "ops.clip(ops.round((made + 1.0) * 127.5), 0.0, 255.0)",
+        "ops.clip((made + 1.0) * 127.5, 0.0, 255.0)",
+        "engine/test_export.py -k low_precision",
+    ),
+    Mutant(
+        "an exported file is not compared with the model",
+        "engine/export/exporting.py",
+        'np.abs(output.astype("float64") - program.expected.astype("float64"))',
+        "np.zeros(1)",
+        "engine/test_export.py -k numpy_alone",
+    ),
+    Mutant(
+        "an export replaces a file without being asked to",
+        "engine/export/exporting.py",
+        "    if not overwrite:\n",
+        "    if False:\n",
+        "engine/test_export.py -k is_kept",
+    ),
+    Mutant(
+        "a folder that is no SavedModel is replaced",
+        "engine/export/exporting.py",
+        'not (folder and os.path.isfile(os.path.join(path, "saved_model.pb")))',
+        "not folder",
+        "engine/test_export.py -k saved_model",
+    ),
+    Mutant(
+        "half of the numbers of a seed repeat the other half",
+        "engine/export/program.py",
+        "lengths * ops.sin(angles)",
+        "lengths * ops.cos(angles)",
+        "engine/test_export.py -k numbers_of_seeds",
+    ),
+    Mutant(
+        "an exported average is the last weights",
+        "engine/export/program.py",
+        "values.get(id(each), each.value)",
+        "each.value",
+        "engine/test_export.py -k average_is_written",
+    ),
 ]
 
 
