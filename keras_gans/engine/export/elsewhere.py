@@ -32,7 +32,9 @@ def export(model, path, backend, options):
             -1:
         ]
         said = said[0].removeprefix("Error: ") if said else f"it ended with code {done.returncode}."
+        own = f" Classes of your own are not known there: run this with KERAS_BACKEND={backend}."
         raise ValueError(
             f"The model could not be exported by {NAMES[backend]}, in a process of its own: {checks.printable(said)}"
+            f"{own if 'cannot be read' in said else ''}"
         )
     print(done.stdout, end="")
