@@ -44,7 +44,10 @@ make_environment_of() {
 make_environment .venv-test "keras_gans, TensorFlow and the test tools" -e '.[dev]'
 say "Linters"
 .venv-test/bin/ruff check . && .venv-test/bin/ruff format --check .
-if $all; then  # while the tests of TensorFlow run; what it says, and whether it failed, is asked for after them
+# Where all backends are tested, PyTorch takes the tests that ask for one: it is the quickest (tests/conftest.py).
+if $all; then
+    export KERAS_GANS_ONE_BACKEND=torch
+    # While the tests of TensorFlow run; what it says, and whether it failed, is asked for after them.
     (for backend in jax torch; do make_environment_of $backend; done) > "$KERAS_GANS_EQUALITY/installing" 2>&1 &
     installing=$!
 fi

@@ -16,7 +16,6 @@ SPEC = importlib.util.spec_from_file_location("run_notebooks", os.path.join(ROOT
 runner = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(runner)
 PATHS = {os.path.basename(path)[:-6]: path for path in runner.notebooks()}
-ON_ALL_BACKENDS = ("08_your_own_variant",)  # the others show what the tests of the library check on all of them
 
 
 def code_cells(name):
@@ -36,9 +35,7 @@ def kernel():
     manager.shutdown_kernel(now=True)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.all_backends] * (name in ON_ALL_BACKENDS)) for name in PATHS]
-)
+@pytest.mark.parametrize("name", PATHS)
 def test_it_runs_from_top_to_bottom(name, kernel):
     runner.execute(PATHS[name], quick=True, kernel=kernel)
 

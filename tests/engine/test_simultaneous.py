@@ -33,7 +33,7 @@ def build(name, knobs, update, rate=0.05):
     model.compile(
         **dict(zip(map(model.optimizer_argument, ("generator", "discriminator")), optimizers, strict=True)),
         update=update,
-        run_eagerly=small.eagerly(name),
+        run_eagerly=small.eagerly(name) or small.EAGER and bool(knobs),  # of each variant one game is compiled
     )
     return model
 

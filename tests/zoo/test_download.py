@@ -144,7 +144,7 @@ def test_threads_that_want_the_same_download_it_once(served):
 
 
 def test_processes_that_want_the_same_all_get_it(served):
-    code = f"import sys; from keras_gans.zoo import download; print(download.fetch({served.url + '/small'!r}))"
+    code = f"from keras_gans.zoo import download; print(download.fetch({served.url + '/small'!r}))"
     running = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=dict(os.environ))
         for _ in range(2)
