@@ -5,6 +5,7 @@ PyTorch; everything else in the package is written with `keras.ops` and these.
 """
 
 from keras_gans.engine.adversarial import AdversarialModel
+from keras_gans.engine.asking import Energy
 from keras_gans.engine.attaching import attach
 from keras_gans.engine.averaging import WeightAverage
 from keras_gans.engine.blueprints import Part, two_players
@@ -60,6 +61,7 @@ __all__ = [
     "Coded",
     "Codes",
     "Encoder",
+    "Energy",
     "GenerativeModel",
     "Implicit",
     "OnePass",

@@ -7,11 +7,11 @@ simultaneous updates play one and the same game, its own penalty if it has one, 
 import logging
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_gans import checks
 from keras_gans.engine import simultaneous
+from keras_gans.engine.asking import for_score
 from keras_gans.engine.blueprints import two_players
 from keras_gans.engine.building import (
     checked_augmentation,
@@ -180,7 +180,7 @@ class AdversarialModel(Game, GenerativeModel):
         return ops.cast(called(self.discriminator, given(images, labels), training), "float32")
 
     def realness(self, images, labels=None):
-        images = self.as_floats(images) if isinstance(images, np.ndarray) else images
+        images, labels = for_score(self, images, labels)
         return self.judge(self.score(images, labels, training=False))
 
     # The step ---------------------------------------------------------------------------------------------

@@ -31,11 +31,13 @@ class Encoder:
 
         Args:
             images: uint8 or float images (n, h, w, c), as for `fit`.
-            labels: Integer labels (n,) of a conditional model.
+            labels: Of a conditional model, n classes or one for all: integers, or names of `class_names`.
 
         Returns:
             float32 array (n, *latent_shape).
         """
+        if labels is not None and hasattr(images, "__len__"):
+            labels = self.labels_for(len(images), labels)
         arrays = self.checked_arrays(images, labels)
         if arrays is None:
             raise TypeError(
@@ -53,7 +55,7 @@ class Encoder:
 
         Args:
             images: uint8 or float images (n, h, w, c).
-            labels: Integer labels (n,) of a conditional model.
+            labels: Of a conditional model, n classes or one for all: integers, or names of `class_names`.
             truncation: Scale of the encodings, above 0, default 1.
         """
         truncation = checks.number("truncation", truncation, above=0)
@@ -66,7 +68,7 @@ class Encoder:
         Args:
             a, b: Images (n, h, w, c), or one image (h, w, c) each.
             steps: Images per line, both ends included; at least 2.
-            labels: Integer labels (n,) of a conditional model, used for both ends.
+            labels: Of a conditional model, n classes or one for all, used for both ends.
             renormalize: Whether every point is put back on the shell of the encodings. The midpoint of two vectors of
                 standard deviation 1 and correlation rho has sqrt((1 + rho) / 2) < 1. Default False.
 
@@ -85,7 +87,7 @@ class Encoder:
         points = (1.0 - weights) * start + weights * end  # (n, steps, ...)
         if renormalize:
             points = ops.convert_to_numpy(self.renormalized(ops.convert_to_tensor(points)))
-        labels = None if labels is None else np.repeat(np.asarray(labels), steps)
+        labels = None if labels is None else np.repeat(self.labels_for(len(points), labels), steps)
         images = self.decode_encodings(points.reshape(-1, *start.shape[2:]), labels)
         images = images.reshape(len(points), steps, *images.shape[1:])
         return images[0] if single else images

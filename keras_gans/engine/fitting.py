@@ -185,9 +185,7 @@ class Fitting:
             if required:
                 raise TypeError(f"`x` must be an array of images. Received: {type(x).__name__}.")
             return None
-        images = x if isinstance(x, np.ndarray) else ops.convert_to_numpy(x)
-        images = images.astype(images.dtype.newbyteorder("="), copy=False)  # as the machine has it
-        checks.images("images", images, self.image_shape)
+        images = self._checked_images(x)
         if y is None and self.num_classes == 0:
             return (images,)
         labels = y if y is None or isinstance(y, np.ndarray) else ops.convert_to_numpy(y)
@@ -201,11 +199,16 @@ class Fitting:
             raise type(error)(f"`validation_data`: {error}") from error
 
     def as_floats(self, images):
-        """Checks images and returns them as a float32 array in [-1, 1]."""
-        arrays = self.checked_arrays(images)
-        if arrays is None:
+        """Checks images, for whose labels nobody asks here, and returns them as a float32 array in [-1, 1]."""
+        if not (hasattr(images, "shape") and hasattr(images, "__getitem__")) and not isinstance(images, list):
             raise TypeError(f"`images` must be an array. Received: {type(images).__name__}.")
-        return to_floats(arrays[0])
+        return to_floats(self._checked_images(images))
+
+    def _checked_images(self, images):
+        images = images if isinstance(images, np.ndarray) else ops.convert_to_numpy(images)
+        images = images.astype(images.dtype.newbyteorder("="), copy=False)  # as the machine has it
+        checks.images("images", images, self.image_shape)
+        return images
 
     def _checked_stream(self, x):
         """Returns a dataset that yields what `x` does, every batch checked, the first one now."""

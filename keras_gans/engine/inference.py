@@ -160,14 +160,13 @@ class Inference:
         return in_form(images, output)
 
     def decode(self, latents, labels=None, average=False):
-        """Returns the images (uint8) of given latents (n, *latent_shape); `average` as for `generate`.
+        """Returns the images (uint8) of given latents (n, *latent_shape); `labels` and `average` as for `generate`.
 
         Raises:
             ValueError: For latents of another shape or that are not finite, or if the images are not (`NotFinite`).
         """
         latents = self.checked_latents(latents)
-        if labels is not None:
-            labels = self.labels_for(len(latents), labels)
+        labels = self.labels_for(len(latents), labels)
 
         def pictures(latents, labels):
             images = self.fake(latents, labels, training=False)

@@ -8,7 +8,6 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine.fitting import to_floats
 from keras_gans.engine.inference import ROWS_PER_CALL, standard_normal
 from keras_gans.flows.dequantization import bits_per_dimension, dequantized, uniform_and_signs
 from keras_gans.flows.fixed_point import Solver
@@ -66,7 +65,7 @@ class Density:
             images: Array (n, h, w, c), or (n, d), as for `fit`; at least 2 of them.
             limit: At most so many are used, at equal distances in the array; default 1024.
         """
-        images = self.unlabelled(images)
+        images = self.as_floats(images)
         if len(images) < 2:
             raise ValueError(f"`images` must hold at least 2 samples. Received: images.shape={images.shape}.")
         rows = np.linspace(0, len(images) - 1, min(len(images), checks.positive_integer("limit", limit, minimum=2)))
@@ -75,12 +74,6 @@ class Density:
         self.network.initialize(dequantized(x, uniform))
         self.initialized.assign(1)
 
-    def unlabelled(self, images):
-        """Checks images, without labels also for a conditional model, and returns them as float32 in [-1, 1]."""
-        images = images if isinstance(images, np.ndarray) else ops.convert_to_numpy(images)
-        checks.images("images", images, self.image_shape)
-        return to_floats(images)
-
     # Likelihood -------------------------------------------------------------------------------------------
 
     def log_likelihood(self, images, labels=None, terms=None, probes=1, exact=False, seed=0):
@@ -88,7 +81,8 @@ class Density:
 
         Args:
             images: uint8 or float images (n, h, w, c) as for `fit`, or points (n, d).
-            labels: Integer labels (n,) of a conditional model: log p(x | label); None for the mean over all classes.
+            labels: Of a conditional model, n classes or one for all: log p(x | label); None for the mean of p over all
+                classes.
             terms: Terms of the series of every log-determinant, default `evaluation_terms`.
             probes: Random vectors per image, over which the estimate is the mean; default 1.
             exact: Whether the Jacobian of every block is formed in place of an estimate, for at most 1024 dimensions.
@@ -102,8 +96,8 @@ class Density:
                 f"`exact` must be False for samples of more than {MOST_FOR_EXACT} numbers: their Jacobian is large. "
                 f"Received: exact=True for samples of {dimension}."
             )
-        images = self.unlabelled(images)
-        labels = None if labels is None else checks.labels(np.asarray(labels), len(images), self.num_classes)
+        images = self.as_floats(images)
+        labels = self.labels_for(len(images), labels) if labels is not None else None
         seed = checks.positive_integer("seed", seed, minimum=0)
         noise = np.random.default_rng(seed).standard_normal((len(images), probes, dimension), dtype=np.float32)
 
@@ -158,7 +152,7 @@ class Density:
             again, iterations, change = self.inverted(self.network.transform(x)[0])
             return ops.max(ops.abs(again - x), axis=tuple(range(1, len(x.shape)))), iterations, change
 
-        found, iterations, change = self.compiled_call("inversion_error", errors, self.unlabelled(images))
+        found, iterations, change = self.compiled_call("inversion_error", errors, self.as_floats(images))
         self.tell_of_divergence(iterations, change)
         return found
 

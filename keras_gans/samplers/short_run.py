@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import checks
+from keras_gans.engine.asking import labels_of
 from keras_gans.engine.inference import in_form
 from keras_gans.engine.inspection import unwatched
 from keras_gans.samplers import dynamics
@@ -118,14 +119,15 @@ class ShortRun(SpectrumNoise):
             images: uint8 or float images (n, h, w, c), as for `fit`.
             mask: 1 (or True) where pixels are missing: they start as fresh chains do, all others stay.
                 (h, w), (h, w, c), (n, h, w, 1) or (n, h, w, c). None: all pixels may move, from where they are.
-            labels, average: As for `generate`.
+            labels: Of a conditional model, n classes or one for all: integers, or names of `class_names`.
+            average: As for `generate`.
             steps: Steps of the sampler, default 10 `sampling_steps` with a mask, 5 without.
 
         Raises:
             ValueError: For a mask of another shape or with other values.
         """
         latents = self.as_floats(images)
-        labels = self.labels_for(len(latents), labels)
+        labels = labels_of(self, len(latents), labels)
         if mask is not None:
             mask = checked_mask(mask, latents.shape)
             latents = np.where(mask > 0, self.latents_for(len(latents), seed=NOISE), latents)

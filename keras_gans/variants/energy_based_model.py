@@ -21,11 +21,21 @@ so; 2. outside of training chains run without the noise of their steps, so that 
 """
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_gans import checks
-from keras_gans.engine import GenerativeModel, Part, called, checked_network, coupled_layers, descend, given, mean
+from keras_gans.engine import (
+    Energy,
+    GenerativeModel,
+    Part,
+    called,
+    checked_network,
+    coupled_layers,
+    descend,
+    given,
+    mean,
+)
+from keras_gans.engine.asking import for_score
 from keras_gans.engine.building import score_input_shape
 from keras_gans.engine.optimizers import ClippedAdam
 from keras_gans.engine.private_keras import plain_setattr
@@ -37,7 +47,7 @@ OBJECTIVES = ("contrastive", "softplus", "logsumexp")
 
 
 @keras.saving.register_keras_serializable("keras_gans")
-class EnergyBasedModel(ShortRun, ReplayBuffer, Recovery, GenerativeModel):
+class EnergyBasedModel(Energy, ShortRun, ReplayBuffer, Recovery, GenerativeModel):
     """One network as an energy of images: `generate` by sampling, `energy` of images, `restore` of damaged ones.
 
     Args:
@@ -193,14 +203,8 @@ class EnergyBasedModel(ShortRun, ReplayBuffer, Recovery, GenerativeModel):
         return {"network": ClippedAdam(3e-4, beta_1=0.0, beta_2=0.999)}
 
     def realness(self, images, labels=None):
-        images = self.as_floats(images) if isinstance(images, np.ndarray) else images
+        images, labels = for_score(self, images, labels)
         return -self.energies((images + 1.0) / 2.0, labels)
-
-    def energy(self, images, labels=None):
-        """Returns the energy of images, uint8 or float as for `fit`, float32 (n,): low for images like the data."""
-        images = self.as_floats(images)
-        labels = None if labels is None else self.labels_for(len(images), labels)
-        return self.compiled_call("energy", lambda *batch: -self.realness(*batch), images, labels)
 
     @classmethod
     def blueprint(cls, latent_dim, **knobs):

@@ -22,7 +22,7 @@ import keras
 from keras import ops
 
 from keras_gans import checks, samplers
-from keras_gans.engine import AdversarialModel, Part, called, descend, input_gradients, mean, two_players
+from keras_gans.engine import AdversarialModel, Energy, Part, called, descend, input_gradients, mean, two_players
 from keras_gans.engine.building import estimator_of_entropy
 from keras_gans.engine.inference import in_form
 from keras_gans.engine.private_keras import plain_setattr
@@ -33,7 +33,7 @@ SAMPLERS = ("generator", "mala", "langevin", "rejection")
 
 
 @keras.saving.register_keras_serializable("keras_gans")
-class EnergyGAN(AdversarialModel):
+class EnergyGAN(Energy, AdversarialModel):
     """A GAN whose critic is an energy and whose generator keeps its entropy.
 
     Args:
@@ -183,12 +183,6 @@ class EnergyGAN(AdversarialModel):
 
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(1e-4, beta_1=0.5, beta_2=0.9) for player in self.players}
-
-    def energy(self, images, labels=None):
-        """Returns the energy of images, uint8 or float as for `fit`, float32 (n,): low for images like the data."""
-        images = self.as_floats(images)
-        labels = None if labels is None else self.labels_for(len(images), labels)
-        return self.compiled_call("energy", lambda *batch: -self.realness(*batch), images, labels)
 
     def generate(self, n, labels=None, seed=None, *, sampler="generator", average=False, output="array", **options):
         """Returns n generated images; see `GenerativeModel.generate`.

@@ -190,7 +190,7 @@ class InvertibleResNet(Density, Encoder, GenerativeModel):
         """
         if not self.num_classes:
             raise ValueError("`classify` needs a model with classes: build it with num_classes=<number of classes>.")
-        found = self.compiled_call("classify", lambda x: ops.softmax(self.class_logits(x)), self.unlabelled(images))
+        found = self.compiled_call("classify", lambda x: ops.softmax(self.class_logits(x)), self.as_floats(images))
         return found if checks.flag("probabilities", probabilities) else found.argmax(axis=-1).astype("int32")
 
     @classmethod
