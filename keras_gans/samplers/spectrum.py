@@ -4,6 +4,8 @@
     hermitian        S = m + (W(k) + conj W(-k)) / sqrt 2,  / 2 where k = -k;  z = ifft2(S), which is real
     real part        S = m + W;  z = Re ifft2(S), which has half of the power at all frequencies but those with k = -k
 
+A point (d,) is an image of one pixel: its only frequency is 0, and noise has the mean and deviation of each coordinate.
+
 Reference: Shocher et al., 2023, arXiv:2311.01462, who take the real part in their public code.
 """
 
@@ -26,6 +28,11 @@ def self_conjugate(height, width):
     """Returns a bool array (h, w, 1): the frequencies k with k = -k, whose value is real for a real image."""
     rows, columns = (2 * np.arange(side) % side == 0 for side in (height, width))
     return (rows[:, None] & columns[None])[:, :, None]
+
+
+def as_image(shape):
+    """Returns the shape (h, w, c) of an image, or of a point (d,) as one of a single pixel."""
+    return tuple(shape) if len(shape) == 3 else (1, 1, *shape)
 
 
 def white_spectrum(shape):
@@ -74,12 +81,8 @@ class SpectrumNoise:
         self.noise = checks.one_of("noise", noise, self.noises)
         if not self.has_spectrum():
             return
-        if len(self.latent_shape) != 3:
-            raise ValueError(
-                f"`noise` must be 'gaussian' for points, which have no spectrum. {checks.received(noise=noise)}"
-            )
         self.statistics = self.add_weight(
-            shape=(4, *self.latent_shape),
+            shape=(4, *as_image(self.latent_shape)),
             initializer=lambda shape, dtype=None: ops.convert_to_tensor(white_spectrum(shape[1:])),
             dtype="float32",
             trainable=False,
@@ -122,7 +125,8 @@ class SpectrumNoise:
             raise ValueError(f"`adapt` has no use for noise={self.noise!r}, which does not look at the data.")
         images = self.as_floats(images)
         rows = np.linspace(0, len(images) - 1, min(len(images), checks.positive_integer("limit", limit)))
-        self.statistics.assign(spectrum(images[np.rint(rows).astype(int)]))
+        images = images[np.rint(rows).astype(int)]
+        self.statistics.assign(spectrum(images.reshape(-1, *as_image(self.latent_shape))))
         self.adapted.assign(1)
 
     def normal_shape(self, count):
@@ -133,4 +137,6 @@ class SpectrumNoise:
         if not self.has_spectrum():
             return normal
         statistics, normal = ops.convert_to_tensor(self.statistics), ops.convert_to_tensor(normal)
-        return spectrum_noise(statistics, normal, self.noise == "spectrum")
+        normal = ops.reshape(normal, (2, -1, *as_image(self.latent_shape)))
+        noise = spectrum_noise(statistics, normal, self.noise == "spectrum")
+        return ops.reshape(noise, (-1, *self.latent_shape))

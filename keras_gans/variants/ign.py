@@ -24,7 +24,7 @@ Without the game (`mode="imle"`), after the abstract of NAIGN (Al-Jaff et al., 2
 
     loss = reconstruction_weight E delta(x) + generation_weight E d(y_rho(i), x_i) + idempotence_weight E d(f(sg y), y)
 
-with y = f(z), y_rho(i) the nearest to x_i of `pool` fresh fakes per real: 14 to 18 of 25 modes covered (game: 13).
+with y = f(z), y_rho(i) the nearest to x_i of `pool` fresh fakes per real; see docs/toy_modes.md for what it covers.
 
 Noise has the spectrum of the data, mean and deviation at every frequency (`keras_gans/samplers/spectrum.py`).
 
@@ -60,7 +60,7 @@ class IGN(SpectrumNoise, Implicit, GenerativeModel):
             below the first divided by `clamp_ratio`.
         clamp: Yardstick of the tightness: `"real"` (default), `"real_mean"`, `"source"`, or None for no clamp.
         clamp_ratio: Fakes that drift more than this many times the yardstick count less and less; default 1.5.
-        noise: `"spectrum"` (default), `"spectrum_real_part"`, or `"gaussian"` for N(0, 1).
+        noise: `"spectrum"` (default; of points, mean and deviation), `"spectrum_real_part"`, or `"gaussian"`, N(0, 1).
         mode: `"adversarial"` (default), the paper's game, or `"imle"`, without tightness.
         generation_weight, pool, epsilon: Of `"imle"`: the weight of the nearest fakes, default 20; candidates per real,
             an integer, default 8; and the root mean squared difference below which they are left out, default 0.

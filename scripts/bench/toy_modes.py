@@ -27,9 +27,13 @@ GRID = np.array(list(itertools.product(np.linspace(-2, 2, 5), repeat=2)))
 MIXTURES = {"ring": (RING, 0.1), "grid": (GRID, 0.1)}
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 GLANN = {"latent_dim": 8, "points": 5_000, "epochs": 75}  # 40 steps of 128 an epoch with 3,000 steps in all
+IMLE = {"mode": "imle", "idempotence_weight": 0.0}
 CASES = {
-    "ign": ("ign", {"noise": "gaussian"}),  # points have no spectrum
-    'ign, mode="imle", idempotence_weight=0': ("ign", {"noise": "gaussian", "mode": "imle", "idempotence_weight": 0.0}),
+    "ign": ("ign", {}),
+    'ign, noise="gaussian"': ("ign", {"noise": "gaussian"}),
+    'ign, mode="imle"': ("ign", IMLE),
+    'ign, mode="imle", epsilon=0.15': ("ign", {**IMLE, "epsilon": 0.15}),  # 1.5 deviations of a mode
+    'ign, mode="imle", noise="gaussian"': ("ign", {**IMLE, "noise": "gaussian"}),
     "glann, glo_epochs=25, pool=4": ("glann", {"distance": "l2", "glo_epochs": 25, "pool": 4}),
     "gan with R1": ("gan", {"penalties": [kg.penalties.R1(0.1)]}),
     "rsgan with R1": ("rsgan", {"penalties": [kg.penalties.R1(0.1)]}),

@@ -231,6 +231,17 @@ def test_exact_noise_has_the_power_of_the_data_and_the_real_part_half_of_it():
         np.testing.assert_allclose(ratios[real], 1.0, rtol=0.15)
 
 
+@pytest.mark.parametrize("noise", ["spectrum", "spectrum_real_part"])
+def test_noise_for_points_has_their_mean_and_deviation(noise):
+    points = (np.random.default_rng(0).normal(size=(1000, 3)) * [0.2, 1.0, 5.0] + [1.0, -2.0, 30.0]).astype("float32")
+    model = IGN(mlp.autoencoder((3,), 2, width=4, depth=1), noise=noise)
+    model.adapt(points)
+    latents = model.latents_for(4000, seed=1)
+    assert latents.shape == (4000, 3)
+    np.testing.assert_allclose((latents.mean(0) - points.mean(0)) / points.std(0), 0.0, atol=0.06)
+    np.testing.assert_allclose(latents.std(0) / points.std(0), 1.0, atol=0.06)
+
+
 @pytest.mark.parametrize("shape", [(5, 4, 1), (8, 8, 3)])
 def test_noise_before_adapt_is_white(shape):
     normal = np.random.default_rng(0).normal(size=(2, 3000, *shape)).astype("float32")
@@ -367,7 +378,6 @@ def images_to_images():
     [
         (lambda: None, {}, TypeError, "`network` must be a keras.Model. Received: network=None"),
         (lambda: mlp.discriminator((8, 8, 1), 3), {}, ValueError, r"same shape. Received: .*to \(None, 3\)"),
-        (lambda: mlp.autoencoder((2,), 2, width=4), {}, ValueError, "`noise` must be 'gaussian' for points"),
         (images_to_images, {"num_classes": 3}, ValueError, "`num_classes` must be 0: IGN has no"),
         (images_to_images, {"distance": "l3"}, ValueError, "`distance` must be one of .*Did you mean 'l"),
         (images_to_images, {"clamp": "reel"}, ValueError, "`clamp` must be one of .*Did you mean 'real'"),
