@@ -93,7 +93,9 @@ class Codes(keras.layers.Layer):
             return False
         self.seat(len(images))
         codes = np.random.default_rng(seed).normal(0.0, 0.01, self.table.shape)  # as published
-        self.table.assign((codes / np.linalg.norm(codes, axis=1, keepdims=True)).astype("float32"))
+        if self.projection == "sphere":  # in the ball they are in no order that the decoder could learn by heart
+            codes /= np.linalg.norm(codes, axis=1, keepdims=True)
+        self.table.assign(codes.astype("float32"))
         self.digest.assign(self.given[1])
         return True
 

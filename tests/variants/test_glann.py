@@ -94,6 +94,16 @@ def test_projecting_twice_changes_no_bit():
     np.testing.assert_array_equal(once, table.values())
 
 
+def test_codes_begin_on_the_sphere_or_close_together_in_the_ball():
+    tables = {projection: Codes(4, 3, projection) for projection in ("sphere", "ball")}
+    for table in tables.values():
+        table.bind(np.zeros((500, 2), "float32"), seed=0)
+    lengths = {projection: np.linalg.norm(table.values(), axis=1) for projection, table in tables.items()}
+    np.testing.assert_allclose(lengths["sphere"], 1.0, rtol=1e-6)
+    np.testing.assert_allclose(tables["ball"].values().std(), 0.01, rtol=0.05)
+    np.testing.assert_allclose(tables["ball"].values() / lengths["ball"][:, None], tables["sphere"].values(), rtol=1e-5)
+
+
 def test_no_gradient_passes_through_the_length_of_a_code():
     code = keras.Variable(np.array([[0.6, 1.2]], "float32"))
     _, _, (gradient,) = value_and_gradients(lambda: projected(code.value, "sphere")[0, 0], [code])
