@@ -19,6 +19,7 @@ from keras_gans.metrics.manifold import PRDC, DensityCoverage, PrecisionRecall, 
 from keras_gans.metrics.neighbours import NearestNeighbours, nearest_neighbours
 from keras_gans.metrics.networks import Network, Pixels, RandomProjection
 from keras_gans.metrics.reconstruction import ReconstructionScores, reconstruction_scores
+from keras_gans.metrics.usefulness import Usefulness, usefulness
 
 __all__ = [
     "Classifier",
@@ -37,6 +38,7 @@ __all__ = [
     "ReconstructionScores",
     "Smoothness",
     "Statistics",
+    "Usefulness",
     "density_coverage",
     "evaluate",
     "frechet_distance",
@@ -51,4 +53,5 @@ __all__ = [
     "precision_recall",
     "reconstruction_scores",
     "save_statistics",
+    "usefulness",
 ]

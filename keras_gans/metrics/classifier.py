@@ -88,8 +88,8 @@ class Classifier:
 
 
 @channels_last
-def network(channels, widths, classes, dtype, norm=None):
-    """Returns the classifier: uint8 images (n, 32, 32, channels) to `{"features": (n, d), "logits": (n, classes)}`.
+def network(channels, widths, classes, dtype, norm=None, sides=(32, 32)):
+    """Returns the classifier: uint8 images (n, *sides, channels) to `{"features": (n, d), "logits": (n, classes)}`.
 
     Args:
         channels: 1 or 3.
@@ -97,8 +97,9 @@ def network(channels, widths, classes, dtype, norm=None):
         classes: Number of classes.
         dtype: Dtype policy of the convolutions.
         norm: For training, what returns the batch norm that each convolution has in place of a bias.
+        sides: Height and width, default (32, 32), at least 4 each.
     """
-    images = keras.Input((32, 32, channels), dtype="uint8")
+    images = keras.Input((*sides, channels), dtype="uint8")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(images)
     for stage, width in enumerate(widths):
         for _ in range(2):
