@@ -250,6 +250,27 @@ MUTANTS = [
         "variants/test_glann.py -k check_values",
     ),
     Mutant(
+        "the energy without labels is that of the worst class",
+        "engine/asking.py",
+        "return np.min(",
+        "return np.max(",
+        "laws/test_labels.py -k best_class",
+    ),
+    Mutant(
+        "the interval of usefulness is that of a normal law",
+        "metrics/usefulness.py",
+        "half = scipy.stats.t.ppf(0.975, repeats - 1)",
+        "half = scipy.stats.norm.ppf(0.975)",
+        "metrics/test_usefulness.py -k student",
+    ),
+    Mutant(
+        "GLANN's codes begin on the sphere in the ball, too",
+        "engine/codes.py",
+        'if self.projection == "sphere":',
+        "if self.projection:",
+        "variants/test_glann.py -k codes_begin",
+    ),
+    Mutant(
         "GLANN's codes get a gradient through their length",
         "engine/codes.py",
         "ops.stop_gradient(ops.sqrt(ops.sum(ops.square(codes), axis=-1, keepdims=True)))",
