@@ -860,6 +860,13 @@ MUTANTS = [
         "pass",
         "test_adversarial_loss.py -k bit_for_bit",
     ),
+    Mutant(
+        "a later batch of a pipeline of another shape reaches the step",
+        "engine/streams.py",
+        "return tf.Assert(right, [SHAPE.format(checks.batch_of(shape)), text])",
+        "return tf.no_op()",
+        "engine/test_entrances.py -k later_batch",
+    ),
     # Export
     Mutant(
         "an exported generator cuts pictures instead of rounding them",

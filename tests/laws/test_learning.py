@@ -36,12 +36,13 @@ def test_the_distance_is_zero_for_the_data_and_large_for_noise():
 
 
 # The step is the same on all backends (tests/backends): that it learns is asked of a game, a penalty and one network.
+COMPILED = pytest.mark.one_backend("tensorflow")  # where hundreds of steps are quicker
 EVERYWHERE = ("gan", "ign", "r3gan")
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=[] if n in EVERYWHERE else [pytest.mark.one_backend]) for n in kg.list_models()],
+    [pytest.param(n, marks=[] if n in EVERYWHERE else [COMPILED]) for n in kg.list_models()],
 )
 def test_within_300_steps_on_digits_the_images_come_closer_to_the_data(name):
     keras.utils.set_random_seed(0)

@@ -29,6 +29,8 @@ def linear():
 MODEL = linear()
 
 
+# The step of MALA is asked of all backends in test_dynamics.py: thousands of them are quicker where they are compiled.
+@pytest.mark.one_backend("tensorflow")
 def test_mala_draws_from_the_tilted_prior():
     found = kg.samplers.mala(MODEL, 2000, steps=60, seed=0)
     assert found.latents.mean(axis=0) == pytest.approx([SLOPE, 0], abs=0.08)
@@ -38,6 +40,7 @@ def test_mala_draws_from_the_tilted_prior():
     assert len(found.energies) == 61 and len(found.acceptance) == 60
 
 
+@pytest.mark.one_backend("tensorflow")
 def test_a_temperature_divides_the_score():
     found = kg.samplers.mala(MODEL, 2000, steps=40, step_size=0.7, temperature=3.0, seed=1)
     assert found.latents.mean(axis=0) == pytest.approx([SLOPE / 3, 0], abs=0.08)
