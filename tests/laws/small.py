@@ -28,8 +28,12 @@ EAGER = keras.config.backend() == "tensorflow"
 COMPILED = ("gan", "r3gan", "o_gan", "ign")  # compiled all the same: what is special about a graph shows in these
 
 # What a law asks of the base class, it asks of every variant on PyTorch, which compiles nothing and is the quickest; on
-# the other backends of those that differ most. What a variant's own step could get wrong is asked of all everywhere.
+# the other backends of those that differ most. What a variant's own step could get wrong is asked of all, but on JAX,
+# which compiles longest, of these and of those with a state of their own: its steps are those of the other backends for
+# every variant (tests/backends).
 TYPICAL = kg.list_models() if keras.config.backend() == "torch" else COMPILED
+STATEFUL = ("cascading_rejection_gan", "energy_based_model", "glann", "invertible_resnet")
+VARIANTS = [name for name in kg.list_models() if keras.config.backend() != "jax" or name in (*COMPILED, *STATEFUL)]
 
 FLOAT32 = ("invertible_resnet",)  # computes in float32 under every policy, or its inverse would not exist
 

@@ -15,7 +15,7 @@ from tests.laws import small
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
-variants = pytest.mark.parametrize("name", kg.list_models(), scope="module")  # all laws of a variant in a row
+variants = pytest.mark.parametrize("name", small.VARIANTS, scope="module")  # all laws of a variant in a row
 typical_variants = pytest.mark.parametrize("name", small.TYPICAL, scope="module")
 
 

@@ -145,7 +145,6 @@ def test_spectral_wraps_every_layer_with_a_kernel():
     assert trainable(projection) == 662_977 + 10 * 4 * 4 * 256
 
 
-@pytest.mark.all_backends
 def test_generator_depends_on_its_labels():
     model = dcgan.generator((12, 12, 1), 4, num_classes=3, width=4)
     latents = np.random.default_rng(0).normal(size=(2, 4)).astype("float32")
@@ -154,7 +153,6 @@ def test_generator_depends_on_its_labels():
     assert np.abs(a[1] - b[1]).max() > 0
 
 
-@pytest.mark.all_backends
 @pytest.mark.parametrize("num_classes", [0, 3])
 def test_images_and_scores_are_float32_under_mixed_precision(num_classes):
     before = keras.config.dtype_policy()

@@ -60,7 +60,6 @@ def test_conditional_networks_depend_on_labels_and_reload(tmp_path, shape):
     np.testing.assert_allclose(convert_to_numpy(loaded([a, np.array([0, 1])])), c, rtol=1e-6)
 
 
-@pytest.mark.all_backends
 def test_outputs_are_float32_under_mixed_precision():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

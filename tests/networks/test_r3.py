@@ -179,7 +179,6 @@ def test_a_penalty_has_the_right_gradient_through_groups_and_resampling():
     np.testing.assert_allclose(along, (ends[0] - ends[1]) / 2e-3, rtol=2e-2)
 
 
-@pytest.mark.all_backends
 def test_labels_enter_both_networks():
     generator = randomised(r3.generator((8, 8, 1), 4, 3, width=8, blocks=1))
     discriminator = randomised(r3.discriminator((8, 8, 1), 1, 3, width=8, blocks=1))
@@ -199,7 +198,6 @@ def test_labels_enter_both_networks():
     assert tuple(levels(same).shape) == (3, 4)
 
 
-@pytest.mark.all_backends
 @pytest.mark.parametrize("num_classes", [0, 3])
 def test_the_first_discriminator_step_moves_only_the_last_kernels_of_the_blocks(num_classes):
     model = kg.create(
@@ -224,7 +222,6 @@ def test_the_first_discriminator_step_moves_only_the_last_kernels_of_the_blocks(
     assert model.generate(2, seed=0).shape == (2, 8, 8, 1)
 
 
-@pytest.mark.all_backends
 def test_the_last_layers_are_float32_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     for model in (

@@ -198,7 +198,6 @@ def test_conditional_generators_depend_on_labels_and_reload(tmp_path, module, mo
     np.testing.assert_allclose(convert_to_numpy(loaded([latents, np.array([0, 1, 2])])), a, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.all_backends
 @pytest.mark.parametrize("units", [1, 5])
 def test_conditional_discriminator_with_every_option_reloads(tmp_path, units):
     model = resnet.discriminator((8, 8, 3), units, 3, width=4, attention=4, minibatch_std=True, pooling="mean")
@@ -243,7 +242,6 @@ def test_bilinear_upsampling_has_the_worked_values():
     np.testing.assert_allclose(convert_to_numpy(nearest(x))[0, :, 3, 0], [1, 1, 2, 2, 3, 3, 4, 4])
 
 
-@pytest.mark.all_backends
 def test_images_and_scores_are_float32_under_mixed_precision():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
