@@ -258,7 +258,7 @@ def build(seed=1, compile=True, **knobs):
     keras.utils.set_random_seed(seed)
     model = IGN(mlp.autoencoder(small.SHAPE, small.LATENT_DIM, width=8, depth=1), **knobs)
     if compile:
-        model.compile()
+        model.compile(run_eagerly=small.EAGER)  # the laws have it compiled
     return model
 
 
