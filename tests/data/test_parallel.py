@@ -515,6 +515,7 @@ def test_fit_of_any_model_sees_every_item_once_per_epoch(workers):
     assert json.dumps(history)
 
 
+@pytest.mark.one_backend("tensorflow")
 def test_as_tf_data_it_is_the_same():
     expected = batches(ParallelDataset(sources.Numbers(), batch_size=16, workers=0), epochs=2)
     with ParallelDataset(sources.Numbers(), batch_size=16, workers=2) as dataset:

@@ -31,6 +31,7 @@ def test_epochs_of_fewer_steps_go_through_the_rows_one_after_the_other():
     assert sorted(sum(epochs, [])) == list(range(10)) and [len(each) for each in epochs] == [4, 4, 2]
 
 
+@pytest.mark.one_backend("tensorflow")
 def test_pipelines_around_our_batches_have_no_thread_that_tunes_them():
     """Its end may take as long as the epoch did, when TensorFlow misses that it is told to stop."""
     import tensorflow as tf

@@ -150,7 +150,7 @@ def test_pictures_come_as_pillow_has_them(channels, mode):
         points.generate(1, output="pil")
 
 
-@pytest.mark.one_backend
+@pytest.mark.one_backend("tensorflow")
 @pytest.mark.parametrize("num_classes", [0, small.CLASSES])
 def test_the_exported_model_computes_what_predict_does(num_classes, tmp_path):
     import tensorflow as tf

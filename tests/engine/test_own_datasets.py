@@ -83,7 +83,7 @@ def test_grain_batches_are_checked_like_all_others():
         model.fit(grain_of(list(images)), verbose=0)
 
 
-@pytest.mark.one_backend
+@pytest.mark.one_backend("tensorflow")
 def test_a_dataset_that_does_not_tell_its_size_counts_no_step_too_many():
     import tensorflow as tf
 

@@ -302,7 +302,7 @@ def test_csv_logger_writes_every_log(name, tmp_path):
         np.testing.assert_allclose([float(row[log]) for row in rows], history[log], rtol=1e-6)
 
 
-@pytest.mark.one_backend  # Keras writes TensorBoard files through TensorFlow
+@pytest.mark.one_backend("tensorflow")  # Keras writes TensorBoard files through TensorFlow
 @typical_variants
 def test_tensorboard_writes_its_files(name, tmp_path):
     images, _ = small.data()
