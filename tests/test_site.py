@@ -3,6 +3,7 @@
 Sphinx is not run: `docs/reference.py` says which pages it makes, without importing the package.
 """
 
+import ast
 import configparser
 import importlib.util
 import pathlib
@@ -91,6 +92,25 @@ def test_the_first_page_names_all_pages_and_extras():
     table = text[text.index("| extra |") : text.index("With `KERAS_BACKEND")]
     extras = {name for row in re.findall(r"^\| ([^|]*) \|", table, re.M) for name in re.findall(r"`(\w+)`", row)}
     assert extras == set(parser["options.extras_require"])
+
+
+def sentences():
+    """Returns every string that a file of the package is written with, `\0` where a value is put in."""
+    for path in (ROOT / "keras_gans").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(each.value if isinstance(each, ast.Constant) else "\0" for each in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_errors_that_the_questions_name_are_sentences_of_the_package():
+    said = "\n".join(sentences())
+    headings = re.findall(r"^### (.*)", WRITTEN["faq.md"], re.M)
+    own = {"Slow on a CPU", "Keras: Could not locate class"}
+    parts = {heading: [part for part in heading.split("...") if part] for heading in headings if heading not in own}
+    patterns = {heading: ".*?".join(map(re.escape, found)) for heading, found in parts.items()}
+    assert [heading for heading, pattern in patterns.items() if not re.search(pattern, said)] == []
 
 
 def test_docstrings_become_text_equations_and_lists():
