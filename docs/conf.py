@@ -13,6 +13,7 @@ ROOT = os.path.dirname(FOLDER)
 sys.path[:0] = [FOLDER, ROOT]
 
 import reference  # noqa: E402
+import tutorials  # noqa: E402
 
 with open(os.path.join(ROOT, "keras_gans", "version.py"), encoding="utf-8") as file:
     release = version = re.search(r'__version__ = "(.+)"', file.read()).group(1)
@@ -22,7 +23,9 @@ project_copyright = author
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["receipts"]
+myst_enable_extensions = ["dollarmath"]  # the notebooks have equations
 myst_heading_anchors = 4
+html_math_renderer = "mathml"
 default_role = "literal"  # docstrings are Markdown: `name` is code
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
@@ -42,6 +45,7 @@ html_show_sphinx = False
 
 
 def setup(app):
+    tutorials.draw(app)
     app.connect("builder-inited", lambda app: reference.write(FOLDER))
     app.connect("source-read", lambda app, page, source: source.__setitem__(0, reference.on_site(source[0], page)))
     app.connect("autodoc-process-docstring", reference.clean, priority=400)  # before napoleon

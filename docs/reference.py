@@ -10,8 +10,14 @@ import inspect
 import json
 import os
 import re
+import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(FOLDER)
+sys.path.append(FOLDER)
+
+import tutorials  # noqa: E402
+
 MADE = "generated"  # the folder inside docs/, not under version control
 SECTIONS = ("Args", "Attributes", "Example", "Examples", "Raises", "Reference", "References", "Returns", "Yields")
 TAKEN_OVER = {"README.md": "zoo", "CONTRIBUTING.md": "contributing", "CHANGELOG.md": "changelog"}
@@ -77,7 +83,7 @@ def about(path):
 
 
 def pages():
-    """Returns `{page inside generated/, with its ending: its text}`."""
+    """Returns `{file inside generated/: text of the page, or the bytes of a picture}`."""
     made = {"api/index.md": _overview(), "api/functions.rst": _functions(), "api/models.rst": _models()}
     made["api/adversarial_loss.rst"] = _page("AdversarialLoss", _class("keras_gans.AdversarialLoss"))
     sheets = presets()
@@ -86,10 +92,19 @@ def pages():
     for name in modules():
         made[f"api/{name}.rst"] = _page(f"keras_gans.{name}", _module(name))
     made["zoo.md"] = "# The zoo\n" + _part("README.md", "## The zoo", "## Callbacks")
-    made["tutorials.md"] = "# Tutorials\n" + _part("README.md", "## Tutorials", "## What every variant promises")
+    notebooks = tutorials.pages(ROOT)
+    made["tutorials.md"] = _tutorials(sorted(name[:-3] for name in notebooks if name.endswith(".md")))
+    made.update(notebooks)
     made["contributing.md"] = moved(read("CONTRIBUTING.md"))
     made["changelog.md"] = moved(read("CHANGELOG.md"))
     return made
+
+
+def _tutorials(names):
+    """Returns the page of the notebooks: the table of README.md, whose links lead to the pages made of them."""
+    table = _part("README.md", "## Tutorials", "## What every variant promises")
+    table = re.sub(r"\]\(\.\./\.\./notebooks/(\w+)\.ipynb\)", r"](tutorials/\1.md)", table)
+    return "\n".join(["# Tutorials", table, "", "```{toctree}", ":hidden:", "", *names, "```", ""])
 
 
 def _page(title, *parts):
@@ -231,9 +246,12 @@ def write(folder):
             os.remove(path)
     for path, text in made.items():
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        if not os.path.exists(path) or read(path) != text:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
+        content = text if isinstance(text, bytes) else text.encode()
+        with open(path, "ab+") as file:  # one that did not change keeps its time, and Sphinx what it read
+            file.seek(0)
+            if file.read() != content:
+                file.truncate(0)
+                file.write(content)
 
 
 def signature(app, what, name, obj, options, written, returns):

@@ -20,7 +20,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 SPEC = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
 reference = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(reference)
-MADE = {f"{reference.MADE}/{name}": text for name, text in reference.pages().items()}
+EVERYTHING = {f"{reference.MADE}/{name}": content for name, content in reference.pages().items()}
+MADE = {name: text for name, text in EVERYTHING.items() if isinstance(text, str)}
 WRITTEN = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
 PAGES = {**WRITTEN, **MADE}
 
@@ -80,12 +81,12 @@ def test_links_lead_to_files_of_the_repository(page):
 def test_links_of_the_pages_that_are_made_lead_somewhere(page):
     for link in links(reference.on_site(MADE[page], page[:-3])):
         path = posixpath.normpath(posixpath.join(posixpath.dirname(page), link))
-        assert path in PAGES or (ROOT / "docs" / path).exists(), link
+        assert path in {*PAGES, *EVERYTHING} or (ROOT / "docs" / path).exists(), link
 
 
 def test_the_first_page_names_all_pages_and_extras():
     text = reference.on_site(WRITTEN["index.md"], "index")
-    tops = {name for name in PAGES if not name.startswith("generated/api/")} - {"index.md"}
+    tops = {name for name in PAGES if not name.startswith(("generated/api/", "generated/tutorials/"))} - {"index.md"}
     assert tops <= set(links(text))
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(ROOT / "setup.cfg")
@@ -111,6 +112,23 @@ def test_errors_that_the_questions_name_are_sentences_of_the_package():
     parts = {heading: [part for part in heading.split("...") if part] for heading in headings if heading not in own}
     patterns = {heading: ".*?".join(map(re.escape, found)) for heading, found in parts.items()}
     assert [heading for heading, pattern in patterns.items() if not re.search(pattern, said)] == []
+
+
+def test_a_notebook_becomes_a_page_with_its_outputs():
+    picture = {"image/png": "AAECAw==", "image/jpeg": "AAE=", "text/plain": "<Figure>"}
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "[more](../docs/energy.md)"]},
+        {"cell_type": "code", "source": ["f()"], "outputs": [{"text": ["\x1b[1mone\x1b[0m\n"]}, {"data": picture}]},
+    ]
+    made = reference.tutorials.page({"cells": cells}, "name")
+    assert made["tutorials/name_1.jpg"] == b"\0\1"  # the smaller of the two
+    assert made["tutorials/name.md"].split("\n\n") == [
+        "# Title\n[more](../../energy.md)",
+        "[This notebook as a file](../../../notebooks/name.ipynb), to run it.",
+        "```python\nf()\n```",
+        "```text\none\n```",
+        "![output of the cell above](name_1.jpg)\n",
+    ]
 
 
 def test_docstrings_become_text_equations_and_lists():
