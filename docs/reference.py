@@ -1,4 +1,4 @@
-"""Pages that are made when the site is built: the reference from the docstrings, and the long parts of README.md.
+"""Pages that are made when the site is built: the reference from the docstrings, and what lies outside of docs/.
 
 Nothing of keras_gans is imported to know which pages there are: names are read from the files that bring them, so
 that a test can ask for the whole plan (`pages`) in a moment. Sphinx's autodoc fills in the docstrings.
@@ -20,7 +20,7 @@ import tutorials  # noqa: E402
 
 MADE = "generated"  # the folder inside docs/, not under version control
 SECTIONS = ("Args", "Attributes", "Example", "Examples", "Raises", "Reference", "References", "Returns", "Yields")
-TAKEN_OVER = {"README.md": "zoo", "CONTRIBUTING.md": "contributing", "CHANGELOG.md": "changelog"}
+TAKEN_OVER = {"notebooks/README.md": "tutorials", "CONTRIBUTING.md": "contributing", "CHANGELOG.md": "changelog"}
 STARTS = {"text": [], "literal": ["::", ""], "table": [".. list-table::", "   :header-rows: 1", ""]}
 BASES = ("GenerativeModel", "AdversarialModel", "Encoder")
 FUNCTIONS = ("create", "load", "from_preset", "list_models", "list_presets", "attack", "robust_accuracy")
@@ -91,7 +91,6 @@ def pages():
         made[f"api/{name}.rst"] = _variant(name, cls, sheets.get(cls, []))
     for name in modules():
         made[f"api/{name}.rst"] = _page(f"keras_gans.{name}", _module(name))
-    made["zoo.md"] = "# The zoo\n" + _part("README.md", "## The zoo", "## Callbacks")
     notebooks = tutorials.pages(ROOT)
     made["tutorials.md"] = _tutorials(sorted(name[:-3] for name in notebooks if name.endswith(".md")))
     made.update(notebooks)
@@ -101,10 +100,9 @@ def pages():
 
 
 def _tutorials(names):
-    """Returns the page of the notebooks: the table of README.md, whose links lead to the pages made of them."""
-    table = _part("README.md", "## Tutorials", "## What every variant promises")
-    table = re.sub(r"\]\(\.\./\.\./notebooks/(\w+)\.ipynb\)", r"](tutorials/\1.md)", table)
-    return "\n".join(["# Tutorials", table, "", "```{toctree}", ":hidden:", "", *names, "```", ""])
+    """Returns the page of the notebooks: that of their folder, whose links lead to the pages made of them."""
+    text = re.sub(r"\]\((\w+)\.ipynb\)", r"](tutorials/\1.md)", read("notebooks", "README.md"))
+    return "\n".join([text, "```{toctree}", ":hidden:", "", *names, "```", ""])
 
 
 def _page(title, *parts):
@@ -209,11 +207,6 @@ def _definition(module, name):
     return None
 
 
-def _part(path, begin, end):
-    """Returns what stands between two headings of a page at the top of the repository, its links made to hold."""
-    return moved(read(path).split(f"\n{begin}\n")[1].split(f"\n{end}\n")[0])
-
-
 def moved(text):
     """Returns a text of the top of the repository with the links that it needs in docs/generated."""
 
@@ -227,8 +220,7 @@ def moved(text):
 
 
 def on_site(text, page):
-    """Returns a page with the links to README.md, CONTRIBUTING.md and CHANGELOG.md pointing to their places here."""
-    text = text.replace("](../README.md#tutorials)", f"]({MADE}/tutorials.md)")
+    """Returns a page with the links to what lies outside of docs/ pointing to its place here."""
     up = "../" * page.count("/")
     names = "|".join(map(re.escape, TAKEN_OVER))
 
