@@ -3,18 +3,8 @@
 # usage: scripts/docs.sh [arguments of sphinx-build]
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-# The package without TensorFlow, which JAX replaces here: it is small, and what the pages need is the docstrings.
-requirements() {
-    "$PYTHON" - <<'PYTHON'
-import configparser
-parser = configparser.ConfigParser(interpolation=None)
-parser.read("setup.cfg")
-lines = parser["options"]["install_requires"] + parser["options.extras_require"]["docs"]
-print(" ".join(line.replace(" ", "") for line in lines.split("\n") if line and not line.startswith("tensorflow")))
-PYTHON
-}
-
-make_environment .venv-docs "Sphinx, Keras and JAX" jax $(requirements)
+# JAX in place of TensorFlow: it is small, and what the pages need is the docstrings.
+make_environment .venv-docs "Sphinx, Keras and JAX" jax $(requirements docs)
 say "Site"
 # Every warning is an error: a link that leads nowhere, a name without its description.
 KERAS_BACKEND=jax JAX_PLATFORMS=cpu .venv-docs/bin/python -m sphinx -q -W --keep-going -b html -d build/doctrees "$@" docs build/site

@@ -24,3 +24,15 @@ make_environment() {
     "$folder/bin/python" -m pip install -qq --disable-pip-version-check --no-compile "$@"
     echo "$stamp" > "$folder/.installed"
 }
+
+# The package without TensorFlow: its other requirements and those of an extra.
+requirements() {
+    "$PYTHON" - "$1" <<'PYTHON'
+import configparser
+import sys
+parser = configparser.ConfigParser(interpolation=None)
+parser.read("setup.cfg")
+lines = parser["options"]["install_requires"] + parser["options.extras_require"][sys.argv[1]]
+print(" ".join(line.replace(" ", "") for line in lines.split("\n") if line and not line.startswith("tensorflow")))
+PYTHON
+}

@@ -12,17 +12,6 @@ export KERAS_GANS_EQUALITY
 installing=
 trap '[ -z "$installing" ] || kill "$installing" 2>/dev/null || true; rm -rf "$KERAS_GANS_EQUALITY"' EXIT
 
-# The package without TensorFlow: its other requirements, then a backend, then the package itself.
-requirements() {
-    "$1" - <<'PYTHON'
-import configparser
-parser = configparser.ConfigParser(interpolation=None)
-parser.read("setup.cfg")
-lines = parser["options"]["install_requires"] + parser["options.extras_require"]["test"]
-print(" ".join(line.replace(" ", "") for line in lines.split("\n") if line and not line.startswith("tensorflow")))
-PYTHON
-}
-
 run_tests() {
     local folder=$1 backend=$2
     shift 2
@@ -34,7 +23,7 @@ run_tests() {
 make_environment_of() {
     local backend=$1 package=$1
     if [ "$backend" = torch ]; then package=${KERAS_GANS_TORCH:-torch==2.13.0}; fi
-    make_environment ".venv-$backend" "keras_gans and $backend" "$package" $(requirements "$PYTHON")
+    make_environment ".venv-$backend" "keras_gans and $backend" "$package" $(requirements test)
     ".venv-$backend/bin/python" -m pip install -qq --disable-pip-version-check --no-deps -e .
     if [ "$backend" = torch ]; then  # code of others to compare with; what else they ask for is not needed
         .venv-torch/bin/python -m pip install -qq --disable-pip-version-check --no-deps torch-fidelity prdc
