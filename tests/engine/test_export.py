@@ -137,7 +137,7 @@ def normal_by_hand(seed, count):
     return np.concatenate([lengths * np.cos(angles), lengths * np.sin(angles)])[:count]
 
 
-@pytest.mark.one_backend
+@pytest.mark.one_backend("tensorflow")
 def test_seeds_draw_latents_by_the_law_that_is_written_down(in_a_clean_process):
     model, examples, results, _ = in_a_clean_process
     latents = np.array([normal_by_hand(int(seed), 4) for seed in examples["seeds"]])
@@ -146,7 +146,7 @@ def test_seeds_draw_latents_by_the_law_that_is_written_down(in_a_clean_process):
         assert grey_levels(results[name], images) <= 1
 
 
-@pytest.mark.one_backend
+@pytest.mark.one_backend("tensorflow")
 def test_numbers_of_seeds_are_normal_and_independent():
     model = small(variant="gan", network="mlp", num_classes=0, width=4)
     model.normal_shape = lambda count: (2, count, 32)  # as an IGN has it: rows are the second axis
@@ -187,7 +187,7 @@ def test_numpy_alone_can_use_the_arrays_of_an_npz(tmp_path, capsys, precision):
     assert kinds == {precision} and facts["licence"] == "MIT" and facts["precision"] == precision
 
 
-@pytest.mark.one_backend
+@pytest.mark.one_backend("tensorflow")
 @pytest.mark.parametrize("name", ["tf_saved_model", "litert", *(["onnx"] if ONNX else [])])
 def test_small_weights_cost_what_is_printed_and_save_space(tmp_path, capsys, name):
     model, sizes = small(variant="gan", network="dcgan", num_classes=0, shape=(16, 16, 1), width=32), []
@@ -233,7 +233,7 @@ def test_a_model_of_low_precision_becomes_a_file_that_computes_in_float32(tmp_pa
 
 if ONNX:
 
-    @pytest.mark.one_backend
+    @pytest.mark.one_backend("tensorflow")
     def test_the_five_lines_of_the_page_draw_what_the_model_draws(tmp_path, monkeypatch):
         page = pathlib.Path(__file__).parent.parent.parent / "docs" / "export.md"
         export, use = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S)[:2]
@@ -248,7 +248,7 @@ if ONNX:
 # What is refused -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.one_backend
+@pytest.mark.one_backend("tensorflow")
 @pytest.mark.parametrize(
     ("path", "how", "sentence"),
     [
@@ -289,7 +289,7 @@ def test_what_is_there_is_kept_unless_it_may_be_replaced(tmp_path, monkeypatch):
         model.export_generator(tmp_path / "folder.npz", overwrite=True)
 
 
-@pytest.mark.one_backend
+@pytest.mark.one_backend("tensorflow")
 def test_a_folder_is_replaced_only_if_it_is_a_saved_model(tmp_path):
     model, path = small(variant="gan", network="mlp", num_classes=0, width=4), tmp_path / "g"
     os.mkdir(path)
@@ -325,7 +325,7 @@ class Stubborn(keras.layers.Layer):
         return ops.erfinv(0.5 * ops.tanh(inputs))
 
 
-@pytest.mark.one_backend
+@pytest.mark.one_backend("tensorflow")
 @pytest.mark.parametrize("name", ["litert", *(["onnx"] if ONNX else [])])
 def test_a_layer_that_a_format_does_not_know_is_named(tmp_path, name):
     inner = small(variant="gan", network="mlp", num_classes=0, width=4)
@@ -338,7 +338,7 @@ def test_a_layer_that_a_format_does_not_know_is_named(tmp_path, name):
     model.export_generator(tmp_path / "g", format="tf_saved_model")
 
 
-@pytest.mark.one_backend
+@pytest.mark.one_backend("tensorflow")
 def test_pictures_made_of_gradients_go_into_programs_that_hold_gradients(tmp_path):
     model = kg.create(
         "energy_based_model", (8, 8, 1), network="mlp", network_options={"width": 8}, generation_steps=3, buffer_size=8
@@ -351,7 +351,7 @@ def test_pictures_made_of_gradients_go_into_programs_that_hold_gradients(tmp_pat
         glann.export_encoder(tmp_path / "g.tflite")
 
 
-@pytest.mark.one_backend
+@pytest.mark.one_backend("tensorflow")
 def test_another_backend_exports_in_a_process_of_its_own(tmp_path, capsys):
     model = small(variant="gan", network="mlp", num_classes=0, width=4)
     options = ["--format", "npz", "--precision", "int8", "--name", "little", "--licence", "MIT"]
