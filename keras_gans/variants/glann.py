@@ -8,7 +8,7 @@ distance of images, T the mapper and e ~ N(0, I):
 
 In the second stage G and z stay as they are, and rho is a constant: at the beginning of every epoch `pool` noises per
 code are drawn and mapped, and each code takes the nearest. A new image is G(bar T(e)). Every training image has a code
-and every code a noise: no mode is left out, but none is weighed; 23 of a grid of 25 had a fifth of their share here.
+and every code a noise: no mode is left out, none is weighed; 23 of a grid of 25 had a fifth of their share (one seed).
 
 As in the authors' code: no gradient passes through the length of a code; all codes are projected after every epoch;
 both rates of the first stage are halved every tenth of it (at least 20 epochs), that of the mapper every 50 epochs.
